@@ -1,0 +1,316 @@
+"""Scores and curves of one set of rows; `gossan.metrics` gives them out and adds tables and intervals."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gossan.errors import DataError
+
+__all__ = [
+    "Calibration",
+    "Curve",
+    "auc",
+    "average_precision",
+    "brier",
+    "calibration",
+    "capture",
+    "confusion",
+    "crossing",
+    "placements",
+    "prediction_rate",
+    "roc_curve",
+    "s_auc",
+    "z_auc",
+]
+
+Array = NDArray[np.float64]
+
+# ---- AUC
+
+
+def placements(ore: ArrayLike, barren: ArrayLike) -> Array:
+    """Give, for each ore score, the share of barren scores that are lower; a tie counts half.
+
+    Parameters
+    ----------
+    ore, barren
+        Scores, (n,) and (m,), finite.
+
+    Returns
+    -------
+    shares in [0, 1], (n,); their mean is the AUC (Hanley and McNeil 1982).
+    """
+    found, ground = np.asarray(ore, dtype=np.float64), np.sort(np.asarray(barren, dtype=np.float64))
+    if not ground.size:
+        raise DataError("no barren score is given; a placement needs at least 1: use fewer or larger folds")
+    if np.isnan(found).any() or np.isnan(ground).any():
+        raise DataError("a score is NaN; scores must be numbers: leave such rows out")
+    below = np.searchsorted(ground, found, "left") + np.searchsorted(ground, found, "right")
+    return below / (2.0 * ground.size)
+
+
+def auc(score: ArrayLike, is_ore: ArrayLike) -> float:
+    """Give the probability that an ore score is above a barren one; ties count half.
+
+    Parameters
+    ----------
+    score
+        (n,), any scale, higher = more ore-like.
+    is_ore
+        (n,) bool.
+
+    Returns
+    -------
+    a share in [0, 1].
+
+    Raises
+    ------
+    DataError
+        If one of the two classes is empty or a score is NaN.
+
+    Examples
+    --------
+    >>> auc([0.1, 0.4, 0.4, 0.8], [False, False, True, True])
+    0.875
+    """
+    values, ore = _scores(score, is_ore)
+    return float(placements(values[ore], values[~ore]).mean())
+
+
+def s_auc(auc: ArrayLike, n_ore: ArrayLike, n_barren: ArrayLike) -> Any:
+    """Give the standard error of an AUC (equations 1 and 2 of the paper; Hanley and McNeil 1982).
+
+    It takes samples for independent; clustered ore makes it too small (see `camp_interval`).
+
+    Parameters
+    ----------
+    auc
+        In [0, 1], float or array.
+    n_ore, n_barren
+        Number of ore and of barren samples, at least 2 each; broadcast against `auc`.
+
+    Returns
+    -------
+    float for scalars, else an array of the broadcast shape.
+
+    Raises
+    ------
+    DataError
+        If a class has fewer than 2 members or an AUC is outside [0, 1].
+    """
+    area, ore, barren = (np.asarray(each, dtype=np.float64) for each in (auc, n_ore, n_barren))
+    if not (np.all(ore >= 2) and np.all(barren >= 2)):
+        raise DataError(f"{ore} ore and {barren} barren given; each class needs at least 2: add some")
+    if not np.all((area >= 0) & (area <= 1)):
+        raise DataError(f"AUC {area} is given; an AUC must lie in [0, 1]: check the scores")
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (ore - 1) * (q1 - area**2) + (barren - 1) * (q2 - area**2)
+    error = np.sqrt(np.maximum(variance, 0.0) / (ore * barren))  # rounding makes it -1e-17 close to 0 and 1
+    return float(error) if error.ndim == 0 else error
+
+
+def z_auc(auc: ArrayLike, n_ore: ArrayLike, n_barren: ArrayLike) -> Any:
+    """Give the distance of an AUC from .5 in standard errors (equation 3 of the paper).
+
+    Parameters
+    ----------
+    auc
+        In (0, 1), float or array.
+    n_ore, n_barren
+        Number of ore and of barren samples, at least 2 each.
+
+    Returns
+    -------
+    float for scalars, else an array of the broadcast shape.
+
+    Raises
+    ------
+    DataError
+        If a class has fewer than 2 members, or an AUC is not in (0, 1): its standard error is 0 at the ends.
+
+    Examples
+    --------
+    >>> round(z_auc(165 / 244, 122, 122), 4)
+    5.1563
+    """
+    area = np.asarray(auc, dtype=np.float64)
+    if not np.all((area > 0) & (area < 1)):
+        raise DataError(f"AUC {area} is given; Z needs an AUC above 0 and below 1: report the AUC alone")
+    z = (area - 0.5) / np.asarray(s_auc(area, n_ore, n_barren))
+    return float(z) if z.ndim == 0 else z
+
+
+# ---- other scores
+
+
+def average_precision(score: ArrayLike, is_ore: ArrayLike) -> float:
+    """Give the precision averaged over the ore found, by falling score; tied scores enter together.
+
+    A random score gets about the prevalence, so it compares only within one prevalence.
+    """
+    values, ore = _scores(score, is_ore)
+    found, wrong, _ = _cumulative(values, ore.astype(np.float64), (~ore).astype(np.float64))
+    return float(np.sum(np.diff(found) * found[1:] / (found[1:] + wrong[1:])) / found[-1])
+
+
+def brier(probability: ArrayLike, is_ore: ArrayLike) -> float:
+    """Give the mean squared difference between probability and truth, in [0, 1], 0 is best; NaN stays NaN."""
+    return float(
+        np.mean((np.asarray(probability, dtype=np.float64) - np.asarray(is_ore, dtype=np.float64)) ** 2)
+    )
+
+
+def confusion(vote: ArrayLike, is_ore: ArrayLike) -> dict[str, float]:
+    """Give accuracy, recall of ore, and F1 of the ore class, macro and weighted.
+
+    Parameters
+    ----------
+    vote, is_ore
+        (n,) bool: called ore, is ore.
+
+    Returns
+    -------
+    ``accuracy, recall_ore, f1_ore, f1_macro, f1_weighted`` in [0, 1], and ``accuracy_all_barren``, what
+    calling everything barren would get. `f1_macro` is the plain mean of both classes' F1, `f1_weighted`
+    weights them by their size. NaN where undefined: recall without ore, F1 of a class neither there nor
+    called.
+    """
+    called, ore = np.asarray(vote, dtype=bool), np.asarray(is_ore, dtype=bool)
+    hit, miss, false = int(np.sum(called & ore)), int(np.sum(~called & ore)), int(np.sum(called & ~ore))
+    rest, n = ore.size - hit - miss - false, ore.size
+    f1_ore, f1_barren = _ratio(2 * hit, 2 * hit + miss + false), _ratio(2 * rest, 2 * rest + miss + false)
+    return {
+        "accuracy": _ratio(hit + rest, n),
+        "recall_ore": _ratio(hit, hit + miss),
+        "f1_ore": f1_ore,
+        "f1_macro": (f1_ore + f1_barren) / 2,
+        "f1_weighted": ((hit + miss) * f1_ore + (rest + false) * f1_barren) / n if n else np.nan,
+        "accuracy_all_barren": _ratio(rest + false, n),
+    }
+
+
+# ---- curves
+
+
+class Curve(NamedTuple):
+    """A curve by falling score; x and y rise from 0 to 1.
+
+    ``threshold[0]`` is infinite; the scores from ``threshold[i]`` upwards give point i. Tied scores make one
+    straight segment.
+    """
+
+    x: Array
+    y: Array
+    threshold: Array
+
+
+class Calibration(NamedTuple):
+    """Bins by rising probability: its mean, share of ore, number; and the expected calibration error."""
+
+    probability: Array
+    share_ore: Array
+    number: NDArray[np.int64]
+    error: float
+
+
+def roc_curve(score: ArrayLike, is_ore: ArrayLike) -> Curve:
+    """Give share of barren (x) against share of ore (y) found at each score; the area under it is `auc`."""
+    values, ore = _scores(score, is_ore)
+    found, wrong, threshold = _cumulative(values, ore.astype(np.float64), (~ore).astype(np.float64))
+    return Curve(wrong / wrong[-1], found / found[-1], threshold)
+
+
+def prediction_rate(score: ArrayLike, area: ArrayLike, deposits: ArrayLike) -> Curve:
+    """Give share of ground (x) against share of deposits (y) at each score (Chung and Fabbri 2003).
+
+    With deposits that were held out it is the prediction rate, with those trained on the success rate. For
+    equal areas, one deposit an ore area and no ties the area under it is pi / 2 + (1 - pi) AUC, pi being the
+    share of ore areas.
+
+    Parameters
+    ----------
+    score
+        (n,), comparable between all rows (see `fold_percentile`).
+    area
+        (n,) ground of each row, at least 0, any unit.
+    deposits
+        (n,) number of deposits in each row.
+    """
+    values = np.asarray(score, dtype=np.float64)
+    ground, count = (
+        np.broadcast_to(np.asarray(each, dtype=np.float64), values.shape) for each in (area, deposits)
+    )
+    if np.isnan(values).any() or ground.sum() <= 0 or count.sum() <= 0:
+        raise DataError(
+            f"{int(count.sum())} deposits on ground of {ground.sum():g} are given, scores NaN: "
+            f"{int(np.isnan(values).sum())}; the curve needs some of both and no NaN: leave such rows out"
+        )
+    found, spent, threshold = _cumulative(values, count, ground)
+    return Curve(spent / spent[-1], found / found[-1], threshold)
+
+
+def capture(curve: Curve, share: ArrayLike) -> Array:
+    """Give the share of deposits within the best `share` of the ground, both in [0, 1]."""
+    return np.asarray(np.interp(np.asarray(share, dtype=np.float64), curve.x, curve.y))
+
+
+def crossing(curve: Curve) -> tuple[float, float, float]:
+    """Find where the prediction-area plot crosses (Yousefi and Carranza 2015).
+
+    Returns
+    -------
+    share of ground Oa, share of deposits Pr = 1 - Oa, and the highest score from which upwards Pr >= 1 - Oa.
+    For rare ore this is the point of equal error, not an optimum.
+    """
+    rest = curve.x + curve.y - 1
+    after = int(np.argmax(rest >= 0))
+    step = -rest[after - 1] / (rest[after] - rest[after - 1])
+    share = float(curve.x[after - 1] + step * (curve.x[after] - curve.x[after - 1]))
+    return share, 1 - share, float(curve.threshold[after])
+
+
+def calibration(probability: ArrayLike, is_ore: ArrayLike, *, bins: int = 10) -> Calibration:
+    """Compare probabilities with the share of ore in bins of equal number (tied probabilities stay together).
+
+    The error is the mean absolute difference of the two, weighted by the bins' numbers. A perfectly
+    calibrated score gets .03 by chance with 1,000 rows and 10 bins.
+    """
+    values, ore = np.asarray(probability, dtype=np.float64), np.asarray(is_ore, dtype=np.float64)
+    if not values.size or np.isnan(values).any():
+        raise DataError(f"{values.size} probabilities given, or NaN among them; give at least 1 and no NaN")
+    edges = np.unique(np.quantile(values, np.arange(1, bins) / bins))
+    label = np.searchsorted(edges, values, "right")
+    number = np.bincount(label)
+    kept = number > 0
+    mean, share = (np.bincount(label, weights=each)[kept] / number[kept] for each in (values, ore))
+    error = float(np.sum(number[kept] * np.abs(mean - share)) / values.size)
+    return Calibration(mean, share, number[kept].astype(np.int64), error)
+
+
+# ---- inside
+
+
+def _scores(score: ArrayLike, is_ore: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    values, ore = np.asarray(score, dtype=np.float64), np.asarray(is_ore, dtype=bool)
+    if np.isnan(values).any():
+        raise DataError(
+            f"{int(np.isnan(values).sum())} scores are NaN; they must be numbers: leave such rows out"
+        )
+    if ore.all() or not ore.any():
+        raise DataError(
+            f"{int(ore.sum())} of {ore.size} rows are ore; both classes are needed: add the other"
+        )
+    return values, ore
+
+
+def _cumulative(score: Array, found: Array, spent: Array) -> tuple[Array, Array, Array]:
+    """Sum two columns from the highest score downwards: one point per distinct score, from (0, 0, inf)."""
+    levels, group = np.unique(-score, return_inverse=True)
+    sums = (np.cumsum(np.bincount(group, weights=each)) for each in (found, spent))
+    first, second = (np.concatenate([[0.0], each]) for each in sums)
+    return first, second, np.concatenate([[np.inf], -levels])
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,164 @@
+"""What is made from the settings: the resolved project, the template, the JSON Schema, the table."""
+
+import inspect
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, replace
+from functools import cache
+from typing import Any
+
+from gossan.config.load import adapter, toml_value, words
+from gossan.config.settings import LIMITS, OPTIONAL, REQUIRED, Project, Settings, sections
+from gossan.errors import UsageError
+
+__all__ = ["json_schema", "located", "settings_table", "template", "to_toml"]
+
+
+def located(project: Project) -> Project:
+    """Give the project with every path absolute, so that its file can be written anywhere."""
+
+    def at(path: str | None) -> str | None:
+        return None if path is None else str(project.resolve(path))
+
+    def moved(source: Any) -> Any:
+        return None if source is None else replace(source, path=at(source.path))
+
+    place = project.project
+    return replace(
+        project,
+        project=replace(place, data=at("."), area=at(place.area), truth=at(place.truth)),
+        samples=moved(project.samples),
+        deposits=moved(project.deposits),
+        geology=moved(project.geology),
+        faults=moved(project.faults),
+        rasters=tuple(moved(source) for source in project.rasters),
+    )
+
+
+def to_toml(project: Settings) -> str:
+    """Write every value, defaults included; `load_project` reads the same project from it.
+
+    A key without a value stands there as a comment.
+    """
+    lines: list[str] = []
+    for name, _ in sections():
+        section = getattr(project, name)
+        many = isinstance(section, tuple)
+        for room in section if many else [section] if section else []:
+            values = {field.name: getattr(room, field.name) for field in fields(room)}
+            lines += ["", f"[[{name}]]" if many else f"[{name}]"]
+            lines += [
+                f"# {key} is not set" if value is None else f"{key} = {toml_value(value)}"
+                for key, value in values.items()
+            ]
+    return "\n".join([*lines[1:], ""])
+
+
+def template(values: Mapping[str, Any] | None = None) -> str:
+    """Write a commented project file from the rooms' own descriptions and defaults.
+
+    Parameters
+    ----------
+    values
+        What to fill in, by key such as ``samples.path``. Every other key stands there commented out
+        with its default, and so does an optional source without a value.
+
+    Raises
+    ------
+    UsageError
+        When a key does not exist.
+    """
+    given = {**dict.fromkeys(REQUIRED, ""), **(values or {})}
+    unknown = given.keys() - {f"{name}.{field.name}" for name, room in sections() for field in fields(room)}
+    if unknown:
+        raise UsageError(f"unknown keys {', '.join(sorted(unknown))}; a key is like samples.path")
+    lines = ["# A gossan project: what is commented out shows its default."]
+    for name, room in sections():
+        used = name not in OPTIONAL or any(key.startswith(f"{name}.") for key in given)
+        header = f"[[{name}]]" if name == "rasters" else f"[{name}]"
+        lines += ["", f"# {_summary(room)}", header if used else f"# {header}"]
+        for field in fields(room):
+            lines += _template_lines(f"{name}.{field.name}", _meaning(room, field.name), field, given)
+    return "\n".join([*lines, ""])
+
+
+def _template_lines(key: str, meaning: str, field: "Field[Any]", given: Mapping[str, Any]) -> list[str]:
+    comment = [f"# {meaning}"] if meaning else []
+    if key in given:
+        needed = "  # required" if key in REQUIRED else ""
+        return [*comment, f"{field.name} = {toml_value(given[key])}{needed}"]
+    default = _default(field)
+    return [*comment, f"# {field.name} =" + ("" if default is None else f" {toml_value(default)}")]
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe the project file as JSON Schema, for editors that complete and check it."""
+    schema: dict[str, Any] = adapter().json_schema()
+    schema |= {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "gossan project"}
+    for name, room in sections():
+        properties = schema["$defs"][room.__name__]["properties"]
+        for field in fields(room):
+            entry = properties[field.name]
+            entry["description"] = _meaning(room, field.name)
+            if limit := LIMITS.get(f"{name}.{field.name}"):
+                for place in _numbers(entry):
+                    place |= limit.schema
+    return schema
+
+
+def _numbers(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Find the places of a key's schema that a number's limits belong to."""
+    inner = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    here = [schema] if schema.get("type") in ("integer", "number") else []
+    return [*here, *(place for each in inner for place in _numbers(each))]
+
+
+def settings_table() -> str:
+    """Describe every key in Markdown, a table per section, for the documentation."""
+    lines: list[str] = []
+    for name, room in sections():
+        header = f"[[{name}]]" if name == "rasters" else f"[{name}]"
+        lines += ["", f"### `{header}`", "", _summary(room), ""]
+        lines += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
+        hints = typing.get_type_hints(room)
+        for field in fields(room):
+            limit = LIMITS.get(f"{name}.{field.name}")
+            allowed = words(hints[field.name]) + (f", {limit}" if limit else "")
+            meaning = _meaning(room, field.name).replace("|", "\\|")
+            lines.append(f"| `{field.name}` | {allowed} | {_shown(field)} | {meaning} |")
+    return "\n".join([*lines[1:], ""])
+
+
+def _shown(field: "Field[Any]") -> str:
+    if field.default is MISSING and field.default_factory is MISSING:
+        return "*required*"
+    return "" if _default(field) is None else f"`{toml_value(_default(field))}`"
+
+
+def _default(field: "Field[Any]") -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
+
+
+# ---- what the dataclasses' docstrings say
+
+
+def _summary(room: Any) -> str:
+    first = (inspect.getdoc(room) or "").partition("\n")[0]
+    return re.sub(r"^(One of )?``\[+\w+\]+``[ :,]*", "", first)
+
+
+@cache
+def _meanings(room: Any) -> Mapping[str, str]:
+    """Read the ``Attributes`` of a NumPy docstring: name -> description on one line."""
+    text = inspect.getdoc(room) or ""
+    section = re.search(r"^Attributes\n-+\n(.*?)(?=^\S[^\n]*\n---|\Z)", text, re.M | re.S)
+    entries = re.findall(r"^(\S[^\n]*)\n((?:[ \t]+[^\n]*\n?|\n)+)", section[1] if section else "", re.M)
+    pairs = ((name, meaning) for heads, meaning in entries for name in heads.split(" :")[0].split(","))
+    return {name.strip(" `"): " ".join(meaning.split()) for name, meaning in pairs}
+
+
+def _meaning(room: Any, name: str) -> str:
+    return _meanings(room).get(name, "")

@@ -1,0 +1,240 @@
+"""One fold: what is learnt from its training part, and the scores of its test part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.balance import BalanceSettings
+from gossan.errors import DataError
+from gossan.grid import pixel_index
+from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
+from gossan.recipe import Recipe, WindowSet, covered_pixels
+from gossan.screen import ScreenSettings, moved_camps, null_patterns, ore_samples, sample_folds, screen_elements
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+    from gossan.models.base import Check, Prediction, Scorer
+    from gossan.survey import Samples
+
+__all__ = ["Ground", "fit_part", "predictions", "screen_part", "training_samples"]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every fold shares: the label-free stack, the windows and the labels.
+
+    Attributes
+    ----------
+    stack
+        The Stack.
+    windows
+        One row a window, as `cut_windows` makes them, with ``deposits`` (known ones inside) and ``camp``
+        (0 = none).
+    encoding
+        How geology becomes channels.
+    valid_channel
+        Whether a channel ``valid`` is added.
+    """
+
+    stack: "xr.Dataset"
+    windows: "pd.DataFrame"
+    encoding: str = "onehot"
+    valid_channel: bool = True
+
+    @property
+    def grid(self) -> "GeoBox":
+        """The stack's grid."""
+        import odc.geo.xr  # noqa: F401  (registers .odc)
+
+        return self.stack.odc.geobox
+
+    @property
+    def is_ore(self) -> NDArray[np.bool_]:
+        """True for windows that hold a known deposit, (window,)."""
+        flags: NDArray[np.bool_] = self.windows["deposits"].to_numpy() > 0
+        return flags
+
+
+def training_samples(
+    samples: "Samples",
+    ground: Ground,
+    index: NDArray[np.intp],
+    deposits: NDArray[np.float64],
+    distance: float,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the samples that a training part may be screened with.
+
+    A sample belongs to the part when a training window covers it. One within the ore distance of a deposit
+    that no training window holds is dropped: it is neither ore nor barren here.
+
+    Parameters
+    ----------
+    index
+        Positions of the training windows.
+    deposits
+        All known deposits, (n, 2), metres.
+    distance
+        A sample this close to a deposit, in metres, counts as ore.
+
+    Returns
+    -------
+    used (n,), is_ore (n,) among all samples, and the ground the training windows cover (row, col).
+    """
+    grid = ground.grid
+    covered = covered_pixels(ground.windows.iloc[index], ground.stack["valid"].shape) & ground.stack["valid"].values
+    inside = _holds(covered, *pixel_index(grid, samples.coordinates))
+    known = _holds(covered, *pixel_index(grid, deposits))
+    is_ore = ore_samples(samples.coordinates, deposits[known], distance)
+    foreign = ore_samples(samples.coordinates, deposits[~known], distance)
+    return inside & ~foreign, is_ore & inside & ~foreign, covered
+
+
+def _holds(
+    mask: NDArray[np.bool_], row: NDArray[np.int64], col: NDArray[np.int64], inside: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    held = np.zeros(len(row), dtype=bool)
+    held[inside] = mask[row[inside], col[inside]]
+    return held
+
+
+def screen_part(
+    samples: "Samples",
+    ground: Ground,
+    part_index: NDArray[np.intp],
+    deposits: NDArray[np.float64],
+    camp: NDArray[np.int64],
+    *,
+    distance: float,
+    settings: ScreenSettings,
+    protocol: str = "strict",
+    seed: Sequence[int],
+) -> "pd.DataFrame":
+    """Screen the elements (S1) with the training part's samples only.
+
+    Parameters
+    ----------
+    samples
+        Transformed values.
+    camp
+        Camp of each deposit, (n,).
+    distance
+        Ore distance, metres.
+    seed
+        Entropy of the draws.
+
+    Returns
+    -------
+    The table of `screen_elements`.
+
+    Raises
+    ------
+    DataError
+        If fewer than 2 samples of the part are ore.
+    """
+    used, is_ore, covered = training_samples(samples, ground, part_index, deposits, distance)
+    if np.count_nonzero(is_ore) < 2:
+        raise DataError(
+            f"{np.count_nonzero(is_ore)} samples lie within {distance:.0f} m of a training deposit; the screening "
+            "needs 2 and more: raise screen.ore_distance or set screen.enabled = false"
+        )
+    values, ore = samples.values[used], is_ore[used]
+    if protocol == "paper":
+        return screen_elements(values, ore, critical=settings.critical, protocol="paper", seed=seed[0])
+    grid = ground.grid
+    held = _holds(covered, *pixel_index(grid, deposits))
+    coordinates = samples.coordinates[used]
+    draws = settings.null_draws or max(499, int(np.ceil(2 * values.shape[1] / settings.level)))
+    moved = moved_camps(deposits[held], camp[held], covered, grid, draws, [*seed, 1])
+    return screen_elements(
+        values,
+        ore,
+        folds=sample_folds(coordinates, ore, seed=[*seed, 2]),
+        null=null_patterns(coordinates, moved, distance),
+        critical=settings.critical,
+        level=settings.level,
+        draws=settings.draws,
+        seed=seed[0],
+    )
+
+
+def fit_part(
+    ground: Ground,
+    index: NDArray[np.intp],
+    layers: Sequence[str],
+    scorer: "Scorer",
+    *,
+    balance: BalanceSettings,
+    seed: Sequence[int],
+    check: "Check | None" = None,
+    protocol: str = "strict",
+    progress: Progress = no_progress,
+    checkpoint: Checkpoint = no_checkpoint,
+) -> tuple[Recipe, "Scorer"]:
+    """Learn the Recipe and a model from one training part.
+
+    Parameters
+    ----------
+    index
+        Positions of the training windows.
+    layers
+        The number channels that the screening of this part kept.
+    check
+        Positions within ``index`` to train on and to stop early by.
+    """
+    windows = ground.windows.iloc[index]
+    recipe = Recipe.fit(
+        ground.stack, windows, layers, encoding=ground.encoding, valid=ground.valid_channel
+    )
+    fitted = scorer.fit(
+        WindowSet(ground.stack, windows, recipe),
+        ground.is_ore[index],
+        balance=balance,
+        seed=seed,
+        check=check,
+        protocol=protocol,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
+    return recipe, fitted
+
+
+def predictions(
+    ground: Ground, index: NDArray[np.intp], answer: "Prediction", *, prevalence: float, repeat: int, fold: int
+) -> "pd.DataFrame":
+    """Put a model's answer for test windows beside their labels, as `gossan.metrics` reads them.
+
+    ``probability`` undoes the balancing: logit(score) + logit(share of ore among the training windows).
+
+    Parameters
+    ----------
+    index
+        Positions of the windows that were scored.
+    prevalence
+        Share of ore among the training windows before balancing, in (0, 1).
+    """
+    import pandas as pd
+
+    windows = ground.windows.iloc[index]
+    odds = prevalence / (1 - prevalence)
+    table = pd.DataFrame(
+        {
+            "repeat": repeat,
+            "fold": fold,
+            "number": windows["number"].to_numpy(),
+            "score": answer.score,
+            "vote": answer.vote,
+            "probability": answer.score * odds / (answer.score * odds + 1 - answer.score),
+            "is_ore": ground.is_ore[index],
+            "deposits": windows["deposits"].to_numpy(),
+            "camp": windows["camp"].to_numpy(),
+        }
+    )
+    for member, score in enumerate(answer.members if len(answer.members) > 1 else ()):
+        table[f"member_{member}"] = score
+    return table

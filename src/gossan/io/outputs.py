@@ -1,0 +1,276 @@
+"""Files that a run writes: rasters, GeoPackages, CSV and JSON, each put in place only when whole.
+
+The same content always gives the same bytes.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.errors import DataError, UsageError
+from gossan.io.files import file_kind, replacing
+from gossan.survey import make_stack
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+__all__ = [
+    "read_layers",
+    "read_stack",
+    "write_bands",
+    "write_csv",
+    "write_json",
+    "write_layers",
+    "write_prospectivity",
+    "write_stack",
+]
+
+#: The clock that GeoPackages are written with.
+_FIXED_DATE = "2023-01-01T00:00:00.000Z"
+_CLASSES = "classes"
+
+
+# ---- rasters
+
+
+def write_stack(path: Path, stack: "xr.Dataset") -> None:
+    """Write the Stack: one named band a channel with its unit, and the classes last as float32 (NaN = none).
+
+    Tiled, deflate, NaN where missing; the names of the classes are a tag of the file.
+    """
+    import odc.geo.xr  # noqa: F401  # registers the accessor `odc`
+
+    layers = stack["layers"]
+    bands = {str(name): layers[n].values for n, name in enumerate(stack["channel"].values)}
+    units = [str(unit) for unit in stack["units"].values]
+    tags = {"GOSSAN_CLASS_NAMES": json.dumps(list(stack.attrs.get("class_names", ())))}
+    if _CLASSES in stack:
+        if _CLASSES in bands:
+            raise UsageError(f"a channel is called {_CLASSES!r}; that name is the geology's; rename it")
+        classes = stack[_CLASSES].values
+        bands[_CLASSES] = np.where(classes < 0, np.nan, classes).astype(np.float32)
+        units.append("class")
+    write_bands(path, stack.odc.geobox, bands, units=units, tags=tags, cloud=False)
+
+
+def read_stack(path: Path) -> "xr.Dataset":
+    """Read a Stack back as ``make_stack`` makes it.
+
+    Raises
+    ------
+    DataError
+        The file is no stack.
+    """
+    import rasterio
+    from odc.geo.geobox import GeoBox
+
+    file_kind(path, "stack", ("raster",))
+    try:
+        with rasterio.open(path) as file:
+            names = json.loads(file.tags().get("GOSSAN_CLASS_NAMES", "null"))
+            if names is None or not all(file.descriptions):
+                raise DataError(f"{path.name} is no stack of this package; give the stack.tif of a run")
+            layers = {name: file.read(n) for n, name in enumerate(file.descriptions, 1)}
+            units = dict(zip(file.descriptions, (unit or "" for unit in file.units), strict=True))
+            grid = GeoBox.from_rio(file)
+    except rasterio.errors.RasterioError as error:
+        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    classes = layers.pop(_CLASSES, None)
+    numbers = None if classes is None else np.where(np.isnan(classes), -1, classes).astype(np.int16)
+    return make_stack(grid, layers, units, classes=numbers, class_names=names)
+
+
+def write_prospectivity(
+    path: Path,
+    grid: "GeoBox",
+    score: NDArray[np.floating[Any]] | None,
+    spread: NDArray[np.floating[Any]] | None,
+    final: NDArray[np.floating[Any]] | None,
+) -> None:
+    """Write the map as a cloud-optimised GeoTIFF with the bands ``score``, ``spread`` and ``final``.
+
+    Parameters
+    ----------
+    score, spread, final
+        (row, col), NaN = not scored; None leaves the band empty.
+    """
+    empty = np.full(grid.shape, np.nan, dtype=np.float32)
+    bands = {"score": score, "spread": spread, "final": final}
+    write_bands(path, grid, {name: empty if band is None else band for name, band in bands.items()})
+
+
+def write_bands(
+    path: Path,
+    grid: "GeoBox",
+    bands: Mapping[str, NDArray[Any]],
+    *,
+    units: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    cloud: bool = True,
+) -> None:
+    """Write named float32 bands on a grid, NaN = nodata, as a cloud-optimised or a plain tiled GeoTIFF.
+
+    Raises
+    ------
+    UsageError
+        A band does not have the grid's shape.
+    """
+    import rasterio
+
+    odd = [f"{name} {band.shape}" for name, band in bands.items() if band.shape != tuple(grid.shape)]
+    if odd:
+        raise UsageError(
+            f"bands {', '.join(odd)} do not have the grid's shape {tuple(grid.shape)}; resample them"
+        )
+    layout = (
+        {"driver": "COG", "blocksize": 512}
+        if cloud
+        else {
+            "driver": "GTiff",
+            "tiled": True,
+            "blockxsize": 256,
+            "blockysize": 256,
+            "interleave": "band",
+        }
+    )
+    profile = layout | {
+        "height": grid.shape[0],
+        "width": grid.shape[1],
+        "count": len(bands),
+        "dtype": "float32",
+        "crs": str(grid.crs),
+        "transform": grid.transform,
+        "nodata": math.nan,
+        "compress": "deflate",
+        "bigtiff": "if_safer",
+    }
+    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
+        file.update_tags(**(tags or {}))
+        for number, (name, band) in enumerate(bands.items(), 1):
+            file.write(band.astype(np.float32, copy=False), number)
+            file.set_band_description(number, name)
+        if units:
+            file.units = tuple(units)
+
+
+# ---- vectors
+
+
+def write_layers(path: Path, layers: Mapping[str, "gpd.GeoDataFrame"]) -> None:
+    """Write a GeoPackage of one or more layers, in the order given."""
+    import pyogrio
+
+    with replacing(path) as temporary, _fixed_clock():
+        for name, frame in layers.items():
+            kinds = set(frame.geom_type.dropna())
+            pyogrio.write_dataframe(
+                frame,
+                temporary,
+                layer=name,
+                driver="GPKG",
+                geometry_type=None if kinds else "Unknown",
+                promote_to_multi=len(kinds) > 1,
+                append=temporary.exists(),
+            )
+
+
+def read_layers(path: Path) -> dict[str, "gpd.GeoDataFrame"]:
+    """Read every layer of a GeoPackage by its name.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
+    import pyogrio
+
+    file_kind(path, "layers", ("vector",))
+    try:
+        return {str(name): pyogrio.read_dataframe(path, layer=name) for name, _ in pyogrio.list_layers(path)}
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def _fixed_clock() -> Iterator[None]:
+    import pyogrio
+
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _FIXED_DATE})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+# ---- text
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table; text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    import pandas as pd
+
+    safe = table.copy()
+    for column in safe.columns:
+        if not (pd.api.types.is_numeric_dtype(safe[column]) or pd.api.types.is_bool_dtype(safe[column])):
+            safe[column] = safe[column].map(_harmless)
+    safe.columns = [_harmless(name) for name in safe.columns]
+    with replacing(path) as temporary:
+        safe.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON: ``"format": 1`` first, then keys in order; what is not finite becomes null."""
+    ordered = {"format": content.get("format", 1)} | {
+        name: value for name, value in _plain(content).items() if name != "format"
+    }
+    text = json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _harmless(value: Any) -> Any:
+    """Guard text that begins like a formula; a plain number does nothing."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("=", "+", "-", "@")):
+        return "'" + value if isinstance(value, str) and value[:1] in ("\t", "\r") else value
+    try:
+        float(value)
+    except ValueError:
+        return "'" + value
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into what JSON knows; keys of mappings in order."""
+    if isinstance(value, Mapping):
+        return {key: _plain(value[name]) for key, name in sorted((str(name), name) for name in value)}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_plain(one) for one in value)
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Path):
+        return value.as_posix()
+    if value != value:  # the missing values of pandas
+        return None
+    raise UsageError(
+        f"{type(value).__name__} cannot be written as JSON; use numbers, text, lists and mappings"
+    )

@@ -1,0 +1,145 @@
+"""Rasters: further evidence layers, each on its own grid, and bands written by this package."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.errors import DataError, UsageError
+from gossan.io.crs import choose_crs
+from gossan.io.files import file_kind
+from gossan.survey import Layer, RasterSource
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+__all__ = ["read_raster", "read_raster_bands"]
+
+_MOST_PIXELS = 500_000_000  # 2 GB as float32: more is a mistake or needs cutting first
+_MOST_CLASS = 2**24  # whole numbers up to here are exact in float32
+_ABSURD = 1e30  # undeclared nodata of many programs is -1.7e308, -3.4e38 or 1e31
+
+
+def read_raster(
+    path: Path, source: RasterSource, crs: Any, *, what: str = "rasters"
+) -> tuple[Layer, dict[str, Any]]:
+    """Read one band on its own grid.
+
+    Nodata compares equal in the band's own type, so a valid value beside it stays. Values beyond 1e30
+    are taken for undeclared nodata. Scale and offset of the band are applied.
+
+    Returns
+    -------
+    The layer, in the CRS it is stored in, and the counts.
+
+    Raises
+    ------
+    UsageError
+        There is no such band.
+    DataError
+        The file cannot be read, has no position, holds no value, or is too large; or a class raster
+        holds numbers that are not whole or beyond 16,777,216.
+    """
+    import rasterio
+
+    file_kind(path, what, ("raster",))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            with rasterio.open(path) as file:
+                values, missing = _read_band(file, path, source.band, what)
+                grid, told = _grid(file, path, source.crs, crs, what)
+                unit = file.units[source.band - 1] or ""
+    except rasterio.errors.RasterioError as error:
+        said = " ".join(str(error).split())
+        raise DataError(f"{what} file {path.name} cannot be read: {said}; repair or re-export it") from error
+    name = source.name or path.stem
+    if missing.all():
+        raise DataError(
+            f"{what} layer {name!r} has no value in any pixel; one at least is needed; leave it out"
+        )
+    if source.kind == "class":
+        _check_classes(values[~missing], name)
+    layer = np.where(missing, np.nan, values).astype(np.float32)
+    counts = {"name": name, "band": source.band, "pixels": layer.size, "missing": int(missing.sum()), **told}
+    return Layer(name, layer, grid, source.kind, unit), counts
+
+
+def read_raster_bands(path: Path) -> tuple[dict[str, NDArray[np.float32]], "GeoBox"]:
+    """Read every band of a raster of this package by its name, with its grid.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
+    import rasterio
+    from odc.geo.geobox import GeoBox
+
+    file_kind(path, "raster", ("raster",))
+    try:
+        with rasterio.open(path) as file:
+            names = [name or f"band {n}" for n, name in enumerate(file.descriptions, 1)]
+            return {name: file.read(n) for n, name in enumerate(names, 1)}, GeoBox.from_rio(file)
+    except rasterio.errors.RasterioError as error:
+        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _read_band(file: Any, path: Path, band: int, what: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read values, and where there are none."""
+    if not 1 <= band <= file.count:
+        raise UsageError(f"{what} file {path.name} has no band {band}; it has 1 to {file.count}; correct it")
+    if file.width * file.height > _MOST_PIXELS:
+        raise DataError(
+            f"{what} file {path.name} has {file.width} x {file.height} pixels; at most {_MOST_PIXELS:,} are "
+            "read; cut it to the area or make it coarser"
+        )
+    values = file.read(band)
+    if np.issubdtype(values.dtype, np.complexfloating):
+        raise DataError(
+            f"{what} file {path.name} holds complex numbers; real ones are allowed; export one part"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        missing = ~(np.abs(values.astype(np.float64)) < _ABSURD)
+        nodata = file.nodatavals[band - 1]
+        if nodata is not None and np.isfinite(nodata):
+            missing |= (
+                values == np.float64(nodata).astype(values.dtype) if _fits(nodata, values.dtype) else False
+            )
+    flags = {flag.name for flag in file.mask_flag_enums[band - 1]}
+    if flags & {"per_dataset", "alpha"}:
+        missing |= file.read_masks(band) == 0
+    scale, offset = file.scales[band - 1], file.offsets[band - 1]
+    return (values if (scale, offset) == (1, 0) else values * scale + offset), missing
+
+
+def _fits(nodata: float, dtype: np.dtype[Any]) -> bool:
+    """Whether a band of this type can hold the nodata value at all."""
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return bool(float(nodata).is_integer() and limits.min <= nodata <= limits.max)
+    return True
+
+
+def _grid(
+    file: Any, path: Path, given: str | None, project: Any, what: str
+) -> tuple["GeoBox", dict[str, str]]:
+    from odc.geo.geobox import GeoBox
+
+    if file.transform.is_identity:
+        raise DataError(
+            f"{what} file {path.name} has no position; a georeferenced raster is needed; re-export it"
+        )
+    crs, told = choose_crs(file.crs and file.crs.to_wkt(), given, project, what)
+    return GeoBox((file.height, file.width), file.transform, crs), told
+
+
+def _check_classes(values: NDArray[Any], name: str) -> None:
+    odd = int(np.count_nonzero((values != np.rint(values)) | (np.abs(values) > _MOST_CLASS)))
+    if odd:
+        raise DataError(
+            f"class raster {name!r} has {odd} pixels that are no whole numbers up to {_MOST_CLASS:,}; classes "
+            "are such numbers; say kind = 'number' or re-export it"
+        )

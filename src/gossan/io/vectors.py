@@ -1,0 +1,306 @@
+"""Vector files: polygons of geology and area, lines of faults, and the opening of any of them."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.errors import DataError, DataWarning, UsageError
+from gossan.io.crs import choose_crs, parse_crs, same_crs
+from gossan.io.files import file_kind, naming
+from gossan.io.rasters import read_raster
+from gossan.survey import FaultSource, GeologySource, Layer, RasterSource
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+__all__ = ["find_column", "open_vector", "read_area", "read_faults", "read_geology"]
+
+_POLYGON, _LINE, _RING = 3, 1, 2  # shapely's type numbers
+
+
+def read_geology(
+    path: Path, source: GeologySource, crs: Any
+) -> tuple["gpd.GeoDataFrame | Layer", dict[str, Any]]:
+    """Read the geology: polygons with an attribute, or a class raster.
+
+    Invalid rings are repaired and counted, parts that are no polygons dropped and counted; a missing
+    attribute becomes ``unknown``.
+
+    Returns
+    -------
+    GeoDataFrame with the text column ``unit`` in the project's CRS, or a Layer of kind ``class`` on its
+    own grid; and the counts.
+
+    Raises
+    ------
+    UsageError
+        The attribute is missing, or not given while several could be meant.
+    DataError
+        There is no polygon.
+    """
+    if file_kind(path, "geology", ("vector", "raster")) == "raster":
+        raster = RasterSource(path=source.path, name="geology", kind="class", crs=source.crs)
+        return read_raster(path, raster, crs, what="geology")
+    frame, counts = open_vector(path, "geology", source.layer)
+    frame, told = _to_project(frame, source.crs, crs, "geology")
+    column = _attribute(frame, source.attribute)
+    frame = frame[[column, "geometry"]].rename(columns={column: "unit"})
+    frame, dropped = _polygons(frame, "geology", path)
+    named = frame["unit"].map(_plain_text)
+    frame["unit"] = named.where(named != "", "unknown").astype(object)
+    counts |= told | dropped | {"attribute": column, "without_attribute": int((named == "").sum())}
+    return frame, counts | {"units": int(frame["unit"].nunique())}
+
+
+def read_faults(
+    path: Path, source: FaultSource, crs: Any
+) -> tuple["gpd.GeoDataFrame | Layer", dict[str, Any]]:
+    """Read the faults: lines (each part of a multi-line a row), or a ready raster.
+
+    Returns
+    -------
+    GeoDataFrame of lines in the project's CRS with no other column, or a Layer; and the counts.
+
+    Raises
+    ------
+    DataError
+        There is no line with a length.
+    """
+    if file_kind(path, "faults", ("vector", "raster")) == "raster":
+        raster = RasterSource(path=source.path, name="faults", crs=source.crs)
+        return read_raster(path, raster, crs, what="faults")
+    import geopandas as gpd
+    import shapely
+
+    frame, counts = open_vector(path, "faults", source.layer)
+    frame, told = _to_project(frame, source.crs, crs, "faults")
+    parts, origin = shapely.get_parts(_collections_to_parts(frame.geometry), return_index=True)
+    line = np.isin(shapely.get_type_id(parts), (_LINE, _RING))
+    whole = line & (shapely.length(parts) > 0) & _finite(parts)
+    dropped = {
+        "rows without geometry": len(frame) - len(np.unique(origin)),
+        "parts that are no lines": int((~line).sum()),
+        "lines without length": int((line & ~whole).sum()),
+    }
+    if not whole.any():
+        raise DataError(
+            f"faults file {path.name} holds no line; lines or a raster are allowed; {_seen(frame)}"
+        )
+    lines = gpd.GeoDataFrame(geometry=_as_lines(parts[whole]), crs=frame.crs)
+    _warn_dropped("faults", dropped)
+    counts |= told | {"kept": len(lines), "dropped": dropped, "length_m": float(lines.length.sum())}
+    return lines, counts
+
+
+def read_area(
+    path: Path, crs: Any, *, layer: str | None = None, source_crs: str | None = None
+) -> tuple["gpd.GeoDataFrame", dict[str, Any]]:
+    """Read the polygons of the study area.
+
+    Returns
+    -------
+    GeoDataFrame of polygons in the project's CRS with no other column, and the counts.
+
+    Raises
+    ------
+    DataError
+        There is no polygon.
+    """
+    file_kind(path, "area", ("vector",))
+    frame, counts = open_vector(path, "area", layer)
+    frame, told = _to_project(frame, source_crs, crs, "area")
+    frame, dropped = _polygons(frame[["geometry"]], "area", path)
+    return frame, counts | told | dropped | {"area_km2": float(frame.area.sum() / 1e6)}
+
+
+def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataFrame", dict[str, Any]]:
+    """Read one layer as it is, in two dimensions.
+
+    Returns
+    -------
+    The layer, with the geometry column ``geometry``; counts with ``rows`` and ``layer``.
+
+    Raises
+    ------
+    UsageError
+        The layer is missing, or not given where there are several.
+    DataError
+        The file cannot be read or has no spatial layer.
+    """
+    import geopandas as gpd
+    import pyogrio
+    import shapely
+
+    try:
+        name = _layer_name(path, what, layer)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            frame = pyogrio.read_dataframe(path, layer=name)
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        pyogrio.errors.FeatureError,
+        pyogrio.errors.GeometryError,
+        pyogrio.errors.FieldError,
+        shapely.errors.ShapelyError,
+        UnicodeError,
+    ) as error:
+        raise DataError(
+            f"{what} file {path.name} cannot be read: {_one_line(error)}; repair or re-export it"
+        ) from error
+    said = sorted({_one_line(one.message) for one in heard})
+    if said:
+        warnings.warn(f"{what} file {path.name}: {'; '.join(said)}", DataWarning, stacklevel=3)
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise DataError(f"{what} file {path.name} has no geometry; give a layer with one")
+    if frame.geometry.name != "geometry":
+        frame = frame.rename_geometry("geometry")
+    frame["geometry"] = shapely.force_2d(frame.geometry.to_numpy())
+    return frame, {"rows": len(frame), "layer": name}
+
+
+def find_column(wanted: str, columns: list[str], setting: str) -> str:
+    """Find a column by its name, whatever its case where that is not ambiguous.
+
+    Raises
+    ------
+    UsageError
+        There is none; ``setting`` says where the name was given.
+    """
+    same = [name for name in columns if name.casefold() == wanted.casefold()]
+    if wanted in columns or len(same) == 1:
+        return wanted if wanted in columns else same[0]
+    raise UsageError(
+        f"{setting} = {wanted!r} is no column of the file; {naming(wanted, columns)}; correct it"
+    )
+
+
+def _layer_name(path: Path, what: str, layer: str | None) -> str:
+    import pyogrio
+
+    listed = pyogrio.list_layers(path)
+    names = [str(name) for name, _ in listed]
+    spatial = [str(name) for name, geometry in listed if geometry is not None]
+    if layer is not None:
+        if layer not in names:
+            raise UsageError(
+                f"{what} file {path.name} has no layer {layer!r}; {naming(layer, names)}; correct it"
+            )
+        return layer
+    if not spatial:
+        raise DataError(
+            f"{what} file {path.name} has no spatial layer; {naming('', names)}; give another file"
+        )
+    if len(spatial) > 1:
+        raise UsageError(
+            f"{what} file {path.name} has {len(spatial)} layers ({', '.join(spatial)}); one is read; "
+            f"name it as [{what}] layer"
+        )
+    return spatial[0]
+
+
+def _to_project(
+    frame: "gpd.GeoDataFrame", given: str | None, project: Any, what: str
+) -> tuple["gpd.GeoDataFrame", dict[str, str]]:
+    source, told = choose_crs(frame.crs, given, project, what)
+    target = parse_crs(project, "[project] crs")
+    frame = frame.set_crs(source, allow_override=True)
+    return (
+        frame.set_crs(target, allow_override=True) if same_crs(source, target) else frame.to_crs(target)
+    ), told
+
+
+def _attribute(frame: "gpd.GeoDataFrame", given: str | None) -> str:
+    columns = [str(name) for name in frame.columns if name != "geometry"]
+    if given is not None:
+        return find_column(given, columns, "[geology] attribute")
+    text = [name for name in columns if not np.issubdtype(_numpy_type(frame[name]), np.number)]
+    if len(text) != 1:
+        raise UsageError(
+            f"[geology] attribute is not given and {len(text)} text attributes could be meant; "
+            f"there are {', '.join(text or columns) or 'none'}; name one"
+        )
+    return text[0]
+
+
+def _numpy_type(column: Any) -> np.dtype[Any]:
+    return column.dtype if isinstance(column.dtype, np.dtype) else np.dtype(object)
+
+
+def _plain_text(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value).strip()
+
+
+def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.GeoDataFrame", dict[str, Any]]:
+    """Repair rings; keep the polygons of each row, and the rows that have any."""
+    import shapely
+
+    geometry = frame.geometry.to_numpy().copy()
+    present = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    present[present] = _finite(geometry[present])
+    broken = present & ~shapely.is_valid(geometry)
+    geometry[broken] = shapely.make_valid(geometry[broken])
+    parts, origin = shapely.get_parts(_collections_to_parts(geometry), return_index=True)
+    flat = (shapely.get_type_id(parts) == _POLYGON) & (shapely.area(parts) > 0) & present[origin]
+    kept = np.unique(origin[flat])
+    if not len(kept):
+        raise DataError(f"{what} file {path.name} holds no polygon; polygons are allowed; {_seen(frame)}")
+    mixed = np.unique(origin[~flat & present[origin]])
+    geometry[mixed] = None
+    for row in mixed[np.isin(mixed, kept)]:
+        geometry[row] = shapely.multipolygons(parts[(origin == row) & flat])
+    dropped = {
+        "rows without geometry": int((~present).sum()),
+        "rows without a polygon": int(present.sum()) - len(kept),
+        "parts that are no polygons": int((~flat & present[origin]).sum()),
+    }
+    _warn_dropped(what, dropped)
+    frame = frame.set_geometry(geometry, crs=frame.crs).iloc[kept].reset_index(drop=True)
+    return frame, {"kept": len(kept), "repaired": int(broken.sum()), "dropped": dropped}
+
+
+def _collections_to_parts(geometry: Any) -> NDArray[np.object_]:
+    """Flatten what is nested in geometry collections by one level, so that parts are simple."""
+    import shapely
+
+    geometry = np.asarray(geometry, dtype=object).copy()
+    for place in np.flatnonzero(shapely.get_type_id(geometry) == 7):
+        parts = shapely.get_parts(shapely.get_parts(geometry[place]))
+        geometry[place] = shapely.geometrycollections(parts)
+    return geometry
+
+
+def _as_lines(parts: NDArray[np.object_]) -> NDArray[np.object_]:
+    import shapely
+
+    ring = shapely.get_type_id(parts) == _RING
+    parts[ring] = [shapely.LineString(one.coords) for one in parts[ring]]
+    return parts
+
+
+def _finite(geometry: NDArray[np.object_]) -> NDArray[np.bool_]:
+    import shapely
+
+    return np.asarray(np.isfinite(shapely.bounds(geometry)).all(axis=1), dtype=bool)
+
+
+def _seen(frame: "gpd.GeoDataFrame") -> str:
+    kinds = frame.geometry.geom_type.value_counts(dropna=False)
+    return "it has " + (
+        ", ".join(f"{n} {kind or 'without geometry'}" for kind, n in kinds.items()) or "no rows"
+    )
+
+
+def _warn_dropped(what: str, dropped: dict[str, int]) -> None:
+    told = [f"{n} {why}" for why, n in dropped.items() if n]
+    if told:
+        warnings.warn(f"{what}: dropped {', '.join(told)}", DataWarning, stacklevel=4)
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

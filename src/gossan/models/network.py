@@ -1,0 +1,443 @@
+"""Fitting a network: one plain loop, the same for every architecture.
+
+A fit draws all its random numbers from ``SeedSequence([*seed, member, epoch])``, torch's own dropout included,
+so a fit resumed from a checkpoint ends with the same bits as one that was never stopped.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from warnings import warn
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gossan.balance import BalanceSettings
+from gossan.errors import DataError, RunError, SettingWarning, UsageError
+from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
+from gossan.metrics import auc
+from gossan.models import create_from_settings
+from gossan.models.base import (
+    Check,
+    ModelSettings,
+    Prediction,
+    check_labels,
+    check_windows,
+    decide,
+    read_arrays,
+    write_arrays,
+)
+from gossan.models.mfaf import mfaf_loss
+from gossan.models.training import Feed, Schedule, TrainingSettings, make_feed, resolve
+
+if TYPE_CHECKING:
+    from gossan.recipe import WindowSet
+
+__all__ = ["NetworkScorer"]
+
+T = TypeVar("T", Tensor, nn.Module)
+
+#: A checkpoint is written after this many seconds at the earliest, and takes at most a twentieth of the time.
+CHECKPOINT_SECONDS = 5.0
+#: Windows scored at once.
+SCORE_BATCH = 64
+
+
+@dataclass
+class _Member:
+    """One network of an ensemble while it is trained."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0
+    best_auc: float = -1.0
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class _Fit:
+    """What the steps of one member's fit share."""
+
+    feed: Feed
+    settings: ModelSettings
+    schedule: Schedule
+    device: torch.device
+    seed: list[int]
+    is_ore: NDArray[np.bool_]
+    check: NDArray[np.intp] | None
+    patience: int
+
+    def train(self, member: _Member, progress: Progress, keep: "_Keeper") -> None:
+        """Run the epochs that are left."""
+        while member.epoch < self.schedule.epochs and member.epoch - member.best_epoch <= self.patience:
+            self._epoch(member, progress)
+            member.epoch += 1
+            if self.check is not None:
+                self._watch(member, self.check)
+            keep.save(member)
+        if member.best:
+            member.model.load_state_dict(member.best)
+        progress(1.0)
+
+    def _epoch(self, member: _Member, progress: Progress) -> None:
+        rng = _seeded([*self.seed, member.epoch + 1])
+        member.model.train()
+        total = torch.zeros((), device=self.device)
+        for done, batch in self.feed.epoch(rng, self.schedule.batch):
+            for group in member.optimizer.param_groups:
+                group["lr"] = self.schedule.rate(member.epoch + done)
+            total += self._step(member, *(torch.from_numpy(array) for array in batch))
+            progress((member.epoch + done) / self.schedule.epochs)
+        if not bool(torch.isfinite(total)):
+            raise RunError(
+                f"the loss is not finite in epoch {member.epoch + 1} at a learning rate of {self.schedule.lr:g}; "
+                "training needs finite numbers: lower training.lr, or check the evidence layers for huge values"
+            )
+
+    def _step(self, member: _Member, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        with _precision(self.device):
+            logits = member.model(_place(x, self.device)).float()
+        loss = mfaf_loss(
+            logits,
+            target.to(self.device),
+            weight.to(self.device),
+            beta=self.settings.beta,
+            temperature=self.settings.temperature,
+        )
+        member.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        member.optimizer.step()
+        return loss.detach()
+
+    def _watch(self, member: _Member, check: NDArray[np.intp]) -> None:
+        """Keep the weights of the epoch with the best AUC on the check windows."""
+        margin = _margins(member.model, self.feed.windows, check, self.device)
+        found = auc(_balanced(margin, self.feed.prior).mean(axis=0), self.is_ore[check])
+        if found > member.best_auc:
+            member.best_auc, member.best_epoch = found, member.epoch
+            member.best = {name: tensor.clone() for name, tensor in member.model.state_dict().items()}
+
+
+class _Keeper:
+    """Writes checkpoints, not too often, and continues from the latest."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self.state = checkpoint.load() or {}
+        self.finished: dict[str, NDArray[Any]] = {k: v for k, v in self.state.items() if k.startswith("done/")}
+        self._next = time.monotonic() + CHECKPOINT_SECONDS
+
+    def save(self, member: _Member, *, force: bool = False) -> None:
+        """Write the member's state if it is time."""
+        start = time.monotonic()
+        if start < self._next and not force:
+            return
+        state: dict[str, Any] = dict(self.finished)
+        state |= {name: getattr(member, name) for name in ("epoch", "best_auc", "best_epoch")}
+        state |= _arrays(member.model.state_dict(), "model/") | _arrays(member.best, "best/")
+        for number, slots in member.optimizer.state_dict()["state"].items():
+            state |= _arrays(slots, f"optimizer/{number}/")
+        self.checkpoint.save(state)
+        now = time.monotonic()
+        self._next = now + max(CHECKPOINT_SECONDS, 20 * (now - start))
+
+    def finish(self, number: int, model: nn.Module) -> None:
+        """Keep a finished member; the next one starts from nothing."""
+        self.finished |= _arrays(model.state_dict(), f"done/{number}/")
+        self.state = {}
+        self.checkpoint.save(dict(self.finished))
+
+    def restore(self, member: _Member) -> None:
+        """Continue from a checkpoint of this member, if there is one."""
+        if "epoch" not in self.state:
+            return
+        member.model.load_state_dict(_tensors(self.state, "model/"))
+        member.best = _tensors(self.state, "best/")
+        member.epoch, member.best_epoch = int(self.state["epoch"]), int(self.state["best_epoch"])
+        member.best_auc = float(self.state["best_auc"])
+        values = member.optimizer.state_dict()
+        for key, value in _tensors(self.state, "optimizer/").items():
+            number, name = key.split("/")
+            values["state"].setdefault(int(number), {})[name] = value
+        member.optimizer.load_state_dict(values)
+
+
+class NetworkScorer:
+    """Any registered network as a `Scorer`.
+
+    Attributes
+    ----------
+    members_
+        The fitted networks.
+    channels_, size_
+        What a window must have.
+    prior_
+        Share of ore that training saw, in (0, 1).
+    """
+
+    members_: list[nn.Module]
+    channels_: tuple[str, ...]
+    size_: int
+    prior_: float
+
+    def __init__(
+        self, name: str, *, model: ModelSettings | None = None, training: TrainingSettings | None = None
+    ) -> None:
+        self.name = name
+        self.model = model or ModelSettings()
+        self.training = training or TrainingSettings()
+
+    def fit(
+        self,
+        train: "WindowSet",
+        is_ore: NDArray[np.bool_],
+        *,
+        balance: BalanceSettings,
+        seed: Sequence[int],
+        check: Check | None = None,
+        protocol: str = "strict",
+        progress: Progress = no_progress,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> Self:
+        """Train; see `Scorer.fit`.
+
+        With ``training.patience`` and `check` only the inner training windows are trained on and the best epoch
+        is kept; without patience `check` has no use and all windows are trained on.
+
+        Raises
+        ------
+        DataError
+            If the labels do not fit or hold one class only.
+        RunError
+            If training diverges.
+        """
+        check_labels(train, is_ore)
+        _check_loss(self.model)
+        self.channels_, self.size_, self.members_ = tuple(train.channels), train.size, []
+        device, keep = _device(self.training.device), _Keeper(checkpoint)
+        with _session(self.training.threads, device):
+            for number in range(self.training.ensemble):
+                part = _part(progress, number, self.training.ensemble)
+                fit = self._prepare(train, is_ore, check, device, balance, [*seed, number], protocol)
+                self.prior_ = fit.feed.prior
+                self.members_.append(self._member(fit, number, part, keep))
+        return self
+
+    def _prepare(
+        self,
+        train: "WindowSet",
+        is_ore: NDArray[np.bool_],
+        check: Check | None,
+        device: torch.device,
+        balance: BalanceSettings,
+        seed: list[int],
+        protocol: str,
+    ) -> _Fit:
+        """Balance the windows of one member."""
+        schedule = resolve(self.training)
+        index, held, patience = np.arange(len(train)), None, schedule.epochs
+        if self.training.patience is not None and check is None:
+            warn("training.patience was given without check windows; all epochs run", SettingWarning, stacklevel=4)
+        elif self.training.patience is not None and check is not None:
+            (index, held), patience = check, self.training.patience
+        feed = make_feed(
+            train, is_ore, index, balance=balance, augment=schedule.augment, seed=seed, protocol=protocol
+        )
+        return _Fit(feed, self.model, schedule, device, seed, is_ore, held, patience)
+
+    def _member(self, fit: _Fit, number: int, progress: Progress, keep: _Keeper) -> nn.Module:
+        """Train one network, or take it from the checkpoint."""
+        _seeded([*fit.seed, 0])
+        model = _place(self._create(), fit.device)
+        done = _tensors(keep.finished, f"done/{number}/")
+        if done:
+            model.load_state_dict(done)
+            return model
+        member = _Member(model, _optimizer(model, fit.schedule))
+        keep.restore(member)
+        fit.train(member, progress, keep)
+        keep.finish(number, model)
+        return model
+
+    def _create(self) -> nn.Module:
+        return create_from_settings(self.name, self.model, channels=len(self.channels_), size=self.size_)
+
+    def predict(self, windows: "WindowSet", *, progress: Progress = no_progress) -> Prediction:
+        """Score windows; see `Scorer.predict`.
+
+        Raises
+        ------
+        DataError
+            If the channels or the size are not those of the fit.
+        """
+        if not hasattr(self, "members_"):
+            raise UsageError("predict was called on a scorer that is not fitted; call fit or load first")
+        check_windows(windows, self.channels_, self.size_)
+        device, index = _device(self.training.device), np.arange(len(windows))
+        with _session(self.training.threads, device):
+            margins = [
+                _margins(_place(model, device), windows, index, device, _part(progress, i, len(self.members_)))
+                for i, model in enumerate(self.members_)
+            ]
+        return decide(_balanced(np.stack(margins), self.prior_))
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the weights; see `Scorer.save`."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, model in enumerate(self.members_):
+            arrays |= _arrays(model.state_dict(), f"{number}/")
+        return write_arrays(folder, arrays) | {
+            "name": self.name,
+            "model": asdict(self.model),
+            "training": asdict(self.training),
+            "channels": list(self.channels_),
+            "size": self.size_,
+            "prior": self.prior_,
+        }
+
+    @classmethod
+    def load(cls, folder: Path, record: dict[str, Any]) -> Self:
+        """Read what `save` wrote; see `Scorer.load`.
+
+        Raises
+        ------
+        MissingFileError
+            If there is no weights file.
+        DataError
+            If it is another file, or does not fit the network that the record describes.
+        """
+        arrays, settings = read_arrays(folder, record), dict(record["model"])
+        if isinstance(settings["rates"], list):
+            settings["rates"] = tuple(settings["rates"])
+        # The weights it started from are in the file: nothing is downloaded or opened again.
+        model = ModelSettings(**{**settings, "weights": "none"})
+        scorer = cls(str(record["name"]), model=model, training=TrainingSettings(**record["training"]))
+        scorer.channels_, scorer.size_ = tuple(record["channels"]), int(record["size"])
+        scorer.prior_, scorer.members_ = float(record["prior"]), []
+        for number in range(scorer.training.ensemble):
+            with torch.random.fork_rng(devices=[]):
+                network = scorer._create()
+            _fill(network, _tensors(arrays, f"{number}/"))
+            scorer.members_.append(network)
+        scorer.model = ModelSettings(**settings)
+        return scorer
+
+
+def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in weights.items()}
+    if expected != found:
+        odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise DataError(
+            f"the weights do not fit the network that their record describes ({odd[0]} and {len(odd) - 1} more); "
+            "copy the model folder again"
+        )
+    network.load_state_dict(weights)
+
+
+def _check_loss(settings: ModelSettings) -> None:
+    if settings.beta < 0 or settings.temperature <= 0:
+        raise UsageError(
+            f"beta {settings.beta:g} and temperature {settings.temperature:g} given; beta is at least 0 and the "
+            "temperature above 0: change model.beta or model.temperature"
+        )
+
+
+def _optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    if schedule.optimizer == "sgd":
+        return torch.optim.SGD(
+            model.parameters(), schedule.lr, momentum=schedule.momentum, weight_decay=schedule.weight_decay
+        )
+    return torch.optim.AdamW(model.parameters(), schedule.lr, weight_decay=schedule.weight_decay)
+
+
+def _seeded(entropy: list[int]) -> np.random.Generator:
+    """Seed torch and return a generator, from two children of one sequence."""
+    ours, torchs = np.random.SeedSequence(entropy).spawn(2)
+    torch.manual_seed(int(torchs.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    return np.random.default_rng(ours)
+
+
+@contextmanager
+def _session(threads: int, device: torch.device) -> Iterator[None]:
+    """Leave torch's random numbers, threads and cuDNN settings as they were found."""
+    before = torch.get_num_threads()
+    forked = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=forked), torch.backends.cudnn.flags(deterministic=True):
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def _device(name: str) -> torch.device:
+    """Return the device of a setting.
+
+    Raises
+    ------
+    UsageError
+        If this machine does not have it.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, is_there in there.items() if is_there)
+    if not there.get(name, False):
+        found = ", ".join(device for device, is_there in there.items() if is_there)
+        raise UsageError(f"device {name!r} given; this machine has {found}: change training.device")
+    return torch.device(name)
+
+
+def _place(what: T, device: torch.device) -> T:
+    """Move to a device, channels last (2.5 times faster convolutions on a CPU, and bf16's format on CUDA)."""
+    return what.to(device) if device.type == "mps" else what.to(device, memory_format=torch.channels_last)
+
+
+def _precision(device: torch.device) -> torch.autocast:
+    return torch.autocast("cuda" if device.type == "cuda" else "cpu", torch.bfloat16, enabled=device.type == "cuda")
+
+
+def _margins(
+    model: nn.Module,
+    windows: "WindowSet",
+    index: NDArray[np.intp],
+    device: torch.device,
+    progress: Progress = no_progress,
+) -> NDArray[np.float64]:
+    """Return the logit of ore minus that of barren, (branch, window)."""
+    model.eval()
+    parts = []
+    with torch.inference_mode(), _precision(device):
+        for start in range(0, len(index), SCORE_BATCH):
+            x = torch.from_numpy(windows.read(index[start : start + SCORE_BATCH]))
+            logits = model(_place(x, device)).double().cpu().numpy()
+            parts.append(logits[..., 1] - logits[..., 0])
+            progress(min(1.0, (start + SCORE_BATCH) / len(index)))
+    return np.concatenate(parts, axis=1)
+
+
+def _balanced(margin: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
+    """Return the softmax with the training prior taken out: as if both classes had been equally frequent."""
+    shifted = margin - np.log(prior / (1 - prior))
+    return 0.5 * (1 + np.tanh(0.5 * shifted))
+
+
+def _part(progress: Progress, number: int, count: int) -> Progress:
+    return lambda share: progress((number + share) / count)
+
+
+def _arrays(tensors: dict[str, Any], prefix: str) -> dict[str, NDArray[Any]]:
+    """Copy the tensors of a flat dictionary into contiguous arrays; slots without a value are left out."""
+    kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    return {prefix + name: np.ascontiguousarray(t.detach().cpu().numpy()).copy() for name, t in kept.items()}
+
+
+def _tensors(arrays: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+    cut = len(prefix)
+    return {name[cut:]: torch.from_numpy(np.array(a)) for name, a in arrays.items() if name.startswith(prefix)}

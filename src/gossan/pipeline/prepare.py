@@ -1,0 +1,230 @@
+"""From files to a Survey, from a Survey to the label-free Stack, and the settings that both imply."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan import evidence, io
+from gossan.config import Project
+from gossan.errors import DataError
+from gossan.grid import make_grid, nice_resolution, pixel_index, resolution_of
+from gossan.interpolate import idw, nearest_sample
+from gossan.survey import Layer, Samples, Survey, make_stack, sample_spacing
+from gossan.transform import level, transform_values
+from gossan.windows import WindowSettings, window_size
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+__all__ = ["build_stack", "derive", "read_survey", "transformed"]
+
+#: An additional class raster gives at most this many channels, its most frequent classes.
+MOST_CLASSES = 20
+
+
+def read_survey(project: Project) -> Survey:
+    """Read every file that the project names and put the grid over them.
+
+    Raises
+    ------
+    MissingFileError, UsageError, DataError
+        As the readers do; and DataError where no deposit lies on the map.
+    """
+    crs = project.project.crs
+    counts: dict[str, Any] = {}
+    area = None
+    if project.project.area:
+        area, counts["area"] = io.read_area(project.resolve(project.project.area), crs)
+    samples, counts["samples"] = io.read_samples(project.resolve(project.samples.path), project.samples, crs)
+    deposits, counts["deposits"] = io.read_deposits(project.resolve(project.deposits.path), project.deposits, crs)
+    geology = faults = None
+    if project.geology:
+        geology, counts["geology"] = io.read_geology(project.resolve(project.geology.path), project.geology, crs)
+    if project.faults:
+        faults, counts["faults"] = io.read_faults(project.resolve(project.faults.path), project.faults, crs)
+    rasters = []
+    for source in project.rasters:
+        layer, counts[f"raster {source.name or source.path}"] = io.read_raster(
+            project.resolve(source.path), source, crs
+        )
+        rasters.append(layer)
+    truth = io.read_truth(project.resolve(project.project.truth)) if project.project.truth else None
+    grid = _grid(project, samples, area)
+    _count_inside(counts, "samples", grid, samples.coordinates)
+    _count_inside(counts, "deposits", grid, deposits.coordinates)
+    if counts["deposits"]["inside"] == 0:
+        raise DataError(
+            f"none of the {len(deposits)} deposits lies on the map {_words(grid)}; at least one camp must: "
+            "check the deposits' coordinates and CRS"
+        )
+    return Survey(
+        project.project.name, grid, samples, deposits, geology, faults, tuple(rasters), area, counts, truth
+    )
+
+
+def _grid(project: Project, samples: Samples, area: Any) -> "GeoBox":
+    spacing = sample_spacing(samples.coordinates)
+    resolution = project.project.resolution or nice_resolution(spacing)
+    if area is not None:
+        region = tuple(float(edge) for edge in area.total_bounds)
+    else:
+        (west, south), (east, north) = samples.coordinates.min(axis=0), samples.coordinates.max(axis=0)
+        region = (float(west), float(south), float(east), float(north))
+    return make_grid(region, resolution, project.project.crs)
+
+
+def _count_inside(counts: dict[str, Any], name: str, grid: "GeoBox", coordinates: NDArray[np.float64]) -> None:
+    *_, inside = pixel_index(grid, coordinates)
+    counts[name]["inside"] = int(np.count_nonzero(inside))
+    counts[name]["outside"] = int(np.count_nonzero(~inside))
+
+
+def _words(grid: "GeoBox") -> str:
+    west, south, east, north = grid.boundingbox.bbox
+    return f"({west:.0f} to {east:.0f} m east, {south:.0f} to {north:.0f} m north)"
+
+
+def derive(project: Project, survey: Survey) -> Project:
+    """Fill in the settings that follow from the data: the resolved project.
+
+    The ore distance is twice the sample spacing; blocks are 4 windows and the dead zone is one window wide;
+    fault density counts lines within half a window; training windows are also cut at half a window.
+
+    Raises
+    ------
+    DataError
+        If the window does not fit the map.
+    """
+    resolution = resolution_of(survey.grid)
+    size = window_size(project.windows, resolution)
+    rows, cols = survey.grid.shape
+    if size > min(rows, cols):
+        raise DataError(
+            f"windows of {size} px given on a map of {rows} x {cols} px; the largest that fits is "
+            f"{min(rows, cols)} px: lower windows.size or project.resolution"
+        )
+    distance = project.screen.ore_distance or round(2 * sample_spacing(survey.samples.coordinates))
+    validation, side = project.validation, size * resolution
+    faults = project.faults
+    if faults is not None and faults.density_radius is None:
+        faults = replace(faults, density_radius=side / 2)
+    return replace(
+        project,
+        project=replace(project.project, resolution=resolution),
+        screen=replace(project.screen, ore_distance=float(distance)),
+        windows=WindowSettings(
+            size=size,
+            strides=project.windows.strides or (size, max(size // 2, 1)),
+            offsets=project.windows.offsets,
+            min_valid=project.windows.min_valid,
+        ),
+        validation=replace(
+            validation,
+            block=validation.block or 4 * side,
+            dead_zone=side if validation.dead_zone is None else validation.dead_zone,
+        ),
+        faults=faults,
+    )
+
+
+def transformed(survey: Survey, project: Project) -> Samples:
+    """Return the samples with values levelled and transformed, as the Stack and the screening use them."""
+    values, units = transform_values(survey.samples.values, survey.samples.units, project.samples.transform)
+    if project.samples.level_by == "geology":
+        values = level(values, _rock_units(survey))
+    return Samples(survey.samples.coordinates, values, units)
+
+
+def _rock_units(survey: Survey) -> NDArray[np.int64]:
+    """Give each sample the number of the rock unit it lies on, -1 where there is none."""
+    classes, _ = _classes(survey)
+    if classes is None:
+        raise DataError("samples.level_by = 'geology' given without geology; add [geology] or set it to 'none'")
+    row, col, inside = pixel_index(survey.grid, survey.samples.coordinates)
+    unit = np.full(len(row), -1, dtype=np.int64)
+    unit[inside] = classes[row[inside], col[inside]]
+    return unit
+
+
+def build_stack(survey: Survey, samples: Samples, project: Project) -> "xr.Dataset":
+    """Put every evidence layer on the grid (S2, S3). Deposits make labels only, never a layer.
+
+    Raises
+    ------
+    DataError
+        If a layer has no value on the map.
+    """
+    grid, how = survey.grid, project.interpolate
+    maps = idw(
+        samples.coordinates,
+        samples.values,
+        grid,
+        power=how.power,
+        neighbours=None if how.neighbours == "all" else how.neighbours,
+        radius=how.radius,
+    )
+    layers: dict[str, NDArray[np.float32]] = dict(zip(samples.values.columns, maps, strict=True))
+    units = dict(samples.units)
+    for name, unit, values in (*_fault_layers(survey, project), *_raster_layers(survey)):
+        layers[name], units[name] = values, unit
+    for name, values in layers.items():
+        if not np.isfinite(values).any():
+            raise DataError(f"layer {name!r} has no value on the map {_words(grid)}; leave it out or check its extent")
+    classes, class_names = _classes(survey)
+    return make_stack(grid, layers, units, classes=classes, class_names=class_names, mask=_mask(survey, project))
+
+
+def _mask(survey: Survey, project: Project) -> NDArray[np.bool_] | None:
+    mask = None if survey.area is None else evidence.area_mask(survey.area.geometry, survey.grid)
+    if project.interpolate.max_gap is not None:
+        near = nearest_sample(survey.samples.coordinates, survey.grid) <= project.interpolate.max_gap
+        mask = near if mask is None else mask & near
+    return mask
+
+
+def _fault_layers(survey: Survey, project: Project) -> list[tuple[str, str, NDArray[np.float32]]]:
+    if survey.faults is None or project.faults is None:
+        return []
+    if isinstance(survey.faults, Layer):
+        return [("faults", survey.faults.unit, _resampled(survey.faults, survey.grid))]
+    radius = project.faults.density_radius
+    density = [] if radius is None else [
+        ("fault density", "m/km2", evidence.fault_density(survey.faults, survey.grid, radius))
+    ]
+    return [("fault distance", "m", evidence.fault_distance(survey.faults, survey.grid)), *density]
+
+
+def _raster_layers(survey: Survey) -> list[tuple[str, str, NDArray[np.float32]]]:
+    found = []
+    for layer in survey.rasters:
+        values = _resampled(layer, survey.grid)
+        if layer.kind == "number":
+            found.append((layer.name, layer.unit, values))
+            continue
+        numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+        for number in np.sort(numbers[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]):
+            member = np.where(np.isfinite(values), values == number, np.nan).astype(np.float32)
+            found.append((f"{layer.name}: {number:g}", "share", member))
+    return found
+
+
+def _resampled(layer: Layer, grid: "GeoBox") -> NDArray[np.float32]:
+    return evidence.resample(layer.values, layer.grid, grid, layer.kind)
+
+
+def _classes(survey: Survey) -> tuple[NDArray[np.int16] | None, list[str]]:
+    """Rasterise the geology; class numbers follow the sorted names, so they do not hang on the file's order."""
+    geology = survey.geology
+    if geology is None:
+        return None, []
+    if isinstance(geology, Layer):
+        values = _resampled(geology, survey.grid)
+        numbers = np.unique(values[np.isfinite(values)])
+        classes = np.where(np.isfinite(values), np.searchsorted(numbers, values), -1).astype(np.int16)
+        return classes, [f"{number:g}" for number in numbers]
+    names = sorted(set(geology["unit"]))
+    codes = geology["unit"].map({name: code for code, name in enumerate(names)}).to_numpy()
+    return evidence.class_map(geology.geometry, codes, survey.grid), names

@@ -1,0 +1,276 @@
+"""The functions that tasks call: each takes settings and earlier results and returns arrays and tables.
+
+A task function must be a pure function of its arguments: what it returns is kept under a key made of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.balance import BalanceSettings
+from gossan.config import from_values
+from gossan.evaluate import Ground, fit_part, predictions, screen_part
+from gossan.grid import resolution_of
+from gossan.hooks import Checkpoint, Progress
+from gossan.models import ModelSettings, make_scorer
+from gossan.models.base import WEIGHTS_FILE, Check, Scorer
+from gossan.models.training import TrainingSettings
+from gossan.pipeline.prepare import build_stack, read_survey, transformed
+from gossan.recipe import Recipe, WindowSet
+from gossan.screen import ScreenSettings
+from gossan.split import ValidationSettings, random_folds, spatial_folds, window_camps
+from gossan.survey import GeologySource, Samples, find_camps
+from gossan.windows import cut_windows, deposits_in
+
+__all__ = ["STAGES", "design", "fit", "fit_final", "prepare", "screen", "training_index"]
+
+#: The fixed number of each stage in the seed of its random draws.
+STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5}
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The settings that a fit depends on."""
+
+    model: ModelSettings
+    training: TrainingSettings
+    balance: BalanceSettings
+    validation: ValidationSettings
+    geology: GeologySource | None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Read back what `dataclasses.asdict` and JSON made of the settings."""
+        model = {key: tuple(v) if isinstance(v, list) else v for key, v in values["model"].items()}
+        return cls(
+            ModelSettings(**model),
+            TrainingSettings(**values["training"]),
+            BalanceSettings(**values["balance"]),
+            ValidationSettings(**values["validation"]),
+            GeologySource(**values["geology"]) if values["geology"] else None,
+        )
+
+
+def prepare(*, project: dict[str, Any], progress: Progress, checkpoint: Checkpoint, inputs: dict[str, str]) -> dict[str, Any]:
+    """Read the survey's files and make the label-free Stack."""
+    settings = from_values(project)
+    survey = read_survey(settings)
+    progress(0.2)
+    samples = transformed(survey, settings)
+    stack = build_stack(survey, samples, settings)
+    return {
+        "stack": stack,
+        "coordinates": samples.coordinates,
+        "values": samples.values,
+        "units": dict(samples.units),
+        "deposits": survey.deposits.coordinates,
+        "deposit_camps": list(survey.deposits.camp) if survey.deposits.camp else None,
+    }
+
+
+def design(
+    *,
+    prepare: dict[str, Any],
+    windows: dict[str, Any],
+    validation: dict[str, Any],
+    seed: int,
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """Cut the windows, label them, number the camps and make the folds of every repeat."""
+    stack, deposits = prepare["stack"], np.asarray(prepare["deposits"])
+    grid = stack.odc.geobox
+    size = windows["size"]
+    table = cut_windows(
+        grid,
+        size,
+        strides=windows["strides"],
+        offsets=tuple(windows["offsets"]),
+        valid=stack["valid"].values,
+        min_valid=windows["min_valid"],
+    )
+    table["deposits"] = deposits_in(table, grid, deposits)
+    side = size * resolution_of(grid)
+    camps = _camps(prepare["deposit_camps"], deposits, side)
+    table["camp"] = window_camps(table, deposits, camps, grid)
+    is_ore = table["deposits"].to_numpy() > 0
+    pixels = {name: round(validation[name] / resolution_of(grid)) for name in ("block", "dead_zone")}
+    folds = {}
+    for repeat in range(validation["repeats"]):
+        draw = np.random.SeedSequence([seed, STAGES["design"], repeat]).generate_state(1)[0]
+        folds[f"strict {repeat}"] = spatial_folds(
+            table, is_ore, camp=table["camp"].to_numpy(), folds=validation["folds"], seed=int(draw), **pixels
+        )
+        folds[f"paper {repeat}"] = random_folds(table, is_ore, folds=validation["folds"], seed=int(draw))
+    return {
+        "windows": table,
+        "deposit_camp": camps,
+        "folds": {
+            name: {str(k): {"train": train, "test": test} for k, (train, test) in enumerate(split)}
+            for name, split in folds.items()
+        },
+    }
+
+
+def _camps(named: list[str] | None, deposits: NDArray[np.float64], side: float) -> NDArray[np.int64]:
+    """Number the camps: as the file names them, else by distance."""
+    if named is None:
+        return find_camps(deposits, side)
+    _, camps = np.unique(named, return_inverse=True)
+    return camps.astype(np.int64) + 1
+
+
+def screen(
+    *,
+    prepare: dict[str, Any],
+    design: dict[str, Any],
+    part: str,
+    settings: dict[str, Any],
+    protocol: str,
+    seed: list[int],
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """Screen the elements on the training part named ``part`` (``strict 0/2``, or ``all``)."""
+    how = ScreenSettings(**settings)
+    samples = Samples(np.asarray(prepare["coordinates"]), prepare["values"], prepare["units"])
+    others = [str(name) for name in prepare["stack"]["channel"].values if name not in samples.values]
+    if not how.enabled:
+        return {"table": None, "layers": [*samples.values.columns, *others]}
+    table = screen_part(
+        samples,
+        Ground(prepare["stack"], design["windows"]),
+        training_index(design, part),
+        np.asarray(prepare["deposits"]),
+        np.asarray(design["deposit_camp"]),
+        distance=float(how.ore_distance or 0),
+        settings=how,
+        protocol=protocol,
+        seed=seed,
+    )
+    kept = [str(name) for name in table.loc[table["keep"], "element"]]
+    return {"table": table, "layers": [*kept, *others], "note": table.attrs.get("note")}
+
+
+def training_index(design: dict[str, Any], part: str) -> NDArray[np.intp]:
+    """Positions of the training windows of a part."""
+    if part == "all":
+        return np.arange(len(design["windows"]))
+    split, fold = part.split("/")
+    return np.asarray(design["folds"][split][fold]["train"])
+
+
+def fit(
+    *,
+    prepare: dict[str, Any],
+    design: dict[str, Any],
+    screen: dict[str, Any],
+    part: str,
+    settings: dict[str, Any],
+    seed: list[int],
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """Fit one model on the training part of one fold and score its test areas."""
+    job = _Fit.of(prepare, design, screen, settings, part)
+    split, place = part.split(" ")
+    repeat, fold = place.split("/")
+    test = np.asarray(design["folds"][f"{split} {repeat}"][fold]["test"])
+    recipe, fitted = job.run(seed, split, progress, checkpoint)
+    answer = fitted.predict(WindowSet(job.ground.stack, job.ground.windows.iloc[test], recipe))
+    prevalence = float(job.ground.is_ore[job.index].mean())
+    table = predictions(
+        job.ground, test, answer, prevalence=prevalence, repeat=int(repeat), fold=int(fold)
+    )
+    return {"predictions": table}
+
+
+def fit_final(
+    *,
+    prepare: dict[str, Any],
+    design: dict[str, Any],
+    screen: dict[str, Any],
+    settings: dict[str, Any],
+    seed: list[int],
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """Fit the final model on every window; its scores are fitted, not predicted."""
+    job = _Fit.of(prepare, design, screen, settings, "all")
+    recipe, fitted = job.run(seed, settings["validation"]["protocol"], progress, checkpoint)
+    areas = np.flatnonzero(job.ground.windows["number"].to_numpy() > 0)
+    answer = fitted.predict(WindowSet(job.ground.stack, job.ground.windows.iloc[areas], recipe))
+    with TemporaryDirectory() as folder:
+        record = fitted.save(Path(folder))
+        weights = np.frombuffer((Path(folder) / WEIGHTS_FILE).read_bytes(), dtype=np.uint8)
+    numbers = job.ground.windows["number"].to_numpy()[areas]
+    return {
+        "recipe": recipe.to_dict(),
+        "record": record,
+        "weights": weights,
+        "number": numbers,
+        "score": answer.score,
+    }
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One model to be fitted on one training part."""
+
+    ground: Ground
+    index: NDArray[np.intp]
+    layers: list[str]
+    settings: Fitting
+
+    @classmethod
+    def of(
+        cls,
+        prepare: dict[str, Any],
+        design: dict[str, Any],
+        screen: dict[str, Any],
+        settings: dict[str, Any],
+        part: str,
+    ) -> Self:
+        how = Fitting.of(settings)
+        encoding = how.geology.encoding if how.geology else "onehot"
+        ground = Ground(prepare["stack"], design["windows"], encoding, how.model.valid_channel)
+        return cls(ground, training_index(design, part), screen["layers"], how)
+
+    def run(
+        self, seed: list[int], protocol: str, progress: Progress, checkpoint: Checkpoint
+    ) -> tuple[Recipe, Scorer]:
+        how = self.settings
+        return fit_part(
+            self.ground,
+            self.index,
+            self.layers,
+            make_scorer(how.model.name, model=how.model, training=how.training),
+            balance=how.balance,
+            seed=seed,
+            check=self._check(seed),
+            protocol=protocol,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+
+    def _check(self, seed: list[int]) -> Check | None:
+        """Hold camps of the training part out, with the same gap, to stop early by."""
+        if not self.settings.training.patience:
+            return None
+        validation, resolution = self.settings.validation, resolution_of(self.ground.grid)
+        windows = self.ground.windows.iloc[self.index]
+        folds = spatial_folds(
+            windows,
+            self.ground.is_ore[self.index],
+            camp=windows["camp"].to_numpy(),
+            folds=3,
+            block=round((validation.block or 0) / resolution),
+            dead_zone=round((validation.dead_zone or 0) / resolution),
+            seed=[*seed, STAGES["inner"]],
+        )
+        return folds[0]

@@ -1,0 +1,253 @@
+"""What a project is made of once read and checked, and the label-free Stack made from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+
+__all__ = [
+    "Deposits",
+    "DepositSource",
+    "FaultSource",
+    "GeologySource",
+    "Layer",
+    "RasterSource",
+    "SampleSource",
+    "Samples",
+    "Survey",
+    "find_camps",
+    "make_stack",
+    "sample_spacing",
+]
+
+# ---- settings: the [samples], [deposits], [geology], [faults], [[rasters]] of the project file
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """``[samples]``: where the analyses are and how they are read."""
+
+    path: str
+    x: str | None = None
+    y: str | None = None
+    elements: tuple[str, ...] | None = None
+    censored: Literal["half", "sqrt2", "limit", "drop"] = "half"
+    transform: Literal["log10", "clr", "none"] = "log10"
+    level_by: Literal["none", "survey", "geology"] = "none"
+    sheet: str | None = None
+    crs: str | None = None
+
+
+@dataclass(frozen=True)
+class DepositSource:
+    """``[deposits]``: the known deposits; labels only, never a channel."""
+
+    path: str
+    x: str | None = None
+    y: str | None = None
+    where: str | None = None
+    camp: str | None = None
+    sheet: str | None = None
+    crs: str | None = None
+
+
+@dataclass(frozen=True)
+class GeologySource:
+    """``[geology]``: polygons with an attribute, or a class raster."""
+
+    path: str
+    attribute: str | None = None
+    encoding: Literal["onehot", "ordinal"] = "onehot"
+    layer: str | None = None
+    crs: str | None = None
+
+
+@dataclass(frozen=True)
+class FaultSource:
+    """``[faults]``: lines, or a ready raster."""
+
+    path: str
+    layer: str | None = None
+    crs: str | None = None
+    density_radius: float | None = None
+
+
+@dataclass(frozen=True)
+class RasterSource:
+    """One of ``[[rasters]]``: a further evidence layer."""
+
+    path: str
+    band: int = 1
+    name: str | None = None
+    kind: Literal["number", "class"] = "number"
+    crs: str | None = None
+
+
+# ---- what was read
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Analyses at points, in the project's CRS.
+
+    coordinates: (n, 2) float64 easting, northing in metres; values: n rows, one column an element,
+    in ``units[element]``, NaN = missing, not transformed.
+    """
+
+    coordinates: NDArray[np.float64]
+    values: "pd.DataFrame"
+    units: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+
+@dataclass(frozen=True)
+class Deposits:
+    """Known deposits: coordinates (n, 2) float64, names (n,), and camp names (n,) where the file gives them."""
+
+    coordinates: NDArray[np.float64]
+    names: tuple[str, ...]
+    camp: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A further raster on its own grid: array (row, col), NaN = missing; ``kind`` as in RasterSource."""
+
+    name: str
+    values: NDArray[np.float32]
+    grid: "GeoBox"
+    kind: Literal["number", "class"] = "number"
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything known about an area, in one CRS (projected, metres).
+
+    geology: GeoDataFrame with a text column ``unit`` and polygon geometry, or a Layer of kind ``class``
+    whose ``class_names`` are its integers as text; faults: GeoDataFrame of lines, or a Layer;
+    area: GeoDataFrame of polygons, or None; counts: what was read, dropped and replaced, by source.
+    truth: for a made survey only, what is really there (one row a deposit, hidden ones included).
+    """
+
+    name: str
+    grid: "GeoBox"
+    samples: Samples
+    deposits: Deposits
+    geology: "gpd.GeoDataFrame | Layer | None" = None
+    faults: "gpd.GeoDataFrame | Layer | None" = None
+    rasters: tuple[Layer, ...] = ()
+    area: "gpd.GeoDataFrame | None" = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    truth: "pd.DataFrame | None" = None
+
+    @property
+    def crs(self) -> str:
+        """The CRS as text, ``EPSG:n`` where it has a number."""
+        return str(self.grid.crs)
+
+
+def sample_spacing(coordinates: NDArray[np.float64]) -> float:
+    """Median distance in metres from a distinct position to its nearest neighbour."""
+    from scipy.spatial import cKDTree
+
+    distinct = np.unique(coordinates, axis=0)
+    if len(distinct) < 2:
+        return float("nan")
+    distance, _ = cKDTree(distinct).query(distinct, k=2)
+    return float(np.median(distance[:, 1]))
+
+
+def find_camps(coordinates: NDArray[np.float64], window: float) -> NDArray[np.int64]:
+    """Number the camps of deposits by single linkage.
+
+    Two deposits are of one camp when they are closer than max(one window, twice the median
+    nearest-neighbour distance of distinct positions).
+
+    Parameters
+    ----------
+    coordinates
+        Easting and northing, (n, 2), metres.
+    window
+        Side of a window, metres.
+
+    Returns
+    -------
+    camp ids (n,), from 1, in the order of first appearance.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    n = len(coordinates)
+    spacing = sample_spacing(coordinates)
+    reach = max(window, 2 * spacing) if np.isfinite(spacing) else window
+    pairs = cKDTree(coordinates).query_pairs(np.nextafter(reach, 0), output_type="ndarray")
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, label = connected_components(links, directed=False)
+    _, first = np.unique(label, return_index=True)
+    order = np.empty(len(first), dtype=np.int64)
+    order[np.argsort(first)] = np.arange(1, len(first) + 1)
+    return order[label]
+
+
+def make_stack(
+    grid: "GeoBox",
+    layers: Mapping[str, NDArray[np.float32]],
+    units: Mapping[str, str],
+    *,
+    classes: NDArray[np.int16] | None = None,
+    class_names: Sequence[str] = (),
+    mask: NDArray[np.bool_] | None = None,
+) -> "xr.Dataset":
+    """Put layers on one grid into the Stack.
+
+    Parameters
+    ----------
+    layers
+        name -> (row, col) array, NaN = missing.
+    units
+        name -> unit after the transform, such as ``log10(ppm)``.
+    classes
+        (row, col) class numbers, -1 = none; ``class_names[i]`` names class i.
+    mask
+        (row, col), False outside the area or too far from any sample.
+
+    Returns
+    -------
+    Dataset with ``layers (channel, y, x)`` float32, ``classes (y, x)`` int16 where given, coordinates
+    ``units (channel)`` and ``valid (y, x)``. A pixel is valid where the mask holds and at least one
+    layer has a value; everything is NaN (classes: -1) elsewhere.
+    """
+    import xarray as xr
+    from odc.geo.xr import xr_coords
+
+    values = np.stack([np.asarray(layer, dtype=np.float32) for layer in layers.values()])
+    valid = np.isfinite(values).any(axis=0)
+    if mask is not None:
+        valid &= mask
+    values[:, ~valid] = np.nan
+    coords = dict(xr_coords(grid))
+    rows, cols = (name for name in coords if coords[name].ndim == 1)
+    coords["channel"] = list(layers)
+    coords["units"] = ("channel", [units.get(name, "") for name in layers])
+    coords["valid"] = ((rows, cols), valid)
+    data: dict[str, Any] = {"layers": (("channel", rows, cols), values)}
+    if classes is not None:
+        data["classes"] = ((rows, cols), np.where(valid, classes, -1).astype(np.int16))
+    stack = xr.Dataset(data, coords=coords)
+    stack.attrs["class_names"] = list(class_names)
+    return stack

@@ -1,0 +1,146 @@
+"""Transforms of concentrations and their inverses: log10 and the centred log-ratio."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PPM_PER_UNIT", "clr", "clr_inverse", "log10", "log10_inverse", "transform_values"]
+
+#: How many parts per million one of each unit is.
+PPM_PER_UNIT: Mapping[str, float] = {"ppt": 1e-6, "ppb": 1e-3, "ppm": 1.0, "pct": 1e4}
+
+
+def log10(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm to base 10; NaN stays NaN.
+
+    Raises
+    ------
+    DataError
+        A value is zero, negative or infinite.
+
+    Examples
+    --------
+    >>> log10(np.array([1.0, 100.0, np.nan]))
+    array([ 0.,  2., nan])
+    """
+    _check_positive(values)
+    return np.asarray(np.log10(values), dtype=np.float64)
+
+
+def log10_inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ten to the power of ``values``; NaN stays NaN."""
+    return np.power(10.0, values)
+
+
+def clr(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centred log-ratio of each row (Aitchison 1982): ln x - mean of ln x over the parts that are present.
+
+    Parameters
+    ----------
+    values
+        (n, parts), all in one unit, above zero; NaN = missing.
+
+    Returns
+    -------
+    (n, parts): NaN stays NaN, the rest of a row sums to zero. A row with a single part says nothing
+    about ratios and becomes NaN. Rows that lack different parts have different centres.
+
+    Raises
+    ------
+    DataError
+        A value is zero, negative or infinite.
+
+    Examples
+    --------
+    >>> clr(np.array([[1.0, 1.0, 1.0], [2.0, 2.0, np.nan]]))
+    array([[ 0.,  0.,  0.], [ 0.,  0., nan]])
+    """
+    _check_positive(values)
+    logs = np.log(values)
+    present = np.isfinite(logs)
+    count = present.sum(axis=1, keepdims=True)
+    centre = np.where(present, logs, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    return np.where(count >= 2, logs - centre, np.nan)
+
+
+def clr_inverse(values: NDArray[np.float64], total: float = 1.0) -> NDArray[np.float64]:
+    """Composition whose centred log-ratios are ``values``; the parts present in a row sum to ``total``.
+
+    Closure is what a log-ratio forgets, so ``clr_inverse(clr(x))`` is x up to one factor a row.
+    """
+    parts = np.exp(values)
+    sums = np.nansum(parts, axis=1, keepdims=True)
+    return np.asarray(parts * (total / np.where(sums > 0, sums, 1.0)), dtype=np.float64)
+
+
+def transform_values(
+    values: "pd.DataFrame", units: Mapping[str, str], transform: Literal["log10", "clr", "none"]
+) -> tuple["pd.DataFrame", dict[str, str]]:
+    """Transform a table of concentrations.
+
+    Parameters
+    ----------
+    values
+        Samples x elements; NaN = missing.
+    units
+        Unit of each element: ``ppm``, ``ppb``, ``pct``, ``ppt``, perhaps followed by an oxide, or
+        empty where unknown. The centred log-ratio brings all to ppm first.
+
+    Returns
+    -------
+    The table, and the units after the transform: ``log10(ppm)``, ``clr``, or those given.
+
+    Raises
+    ------
+    DataError
+        A value to be logged is zero, negative or infinite.
+    UsageError
+        The transform is unknown, or ``clr`` was asked of one element or of units that cannot be compared.
+    """
+    if transform == "none":
+        return values.astype(float), {name: units.get(name, "") for name in values.columns}
+    array = values.to_numpy(dtype=float)
+    if transform == "log10":
+        after = {name: f"log10({units.get(name) or 'unit unknown'})" for name in values.columns}
+        return _like(values, log10(array)), after
+    if transform == "clr":
+        factors = _ppm_factors([units.get(name, "") for name in values.columns])
+        return _like(values, clr(array * factors)), dict.fromkeys(values.columns, "clr")
+    raise UsageError(f"transform {transform!r} is unknown; allowed are log10, clr and none; choose one")
+
+
+def _like(values: "pd.DataFrame", array: NDArray[np.float64]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(array, index=values.index, columns=values.columns)
+
+
+def _ppm_factors(units: list[str]) -> NDArray[np.float64]:
+    if len(units) < 2:
+        raise UsageError("clr was asked of one element; it needs at least two; use transform = 'log10'")
+    if len(set(units)) == 1:
+        return np.ones(len(units))
+    known = [unit.split(" ")[0] for unit in units]
+    odd = sorted({unit or "(none)" for unit in known} - PPM_PER_UNIT.keys())
+    if odd:
+        raise UsageError(
+            f"clr cannot compare the units {', '.join(odd)} with the others; known are "
+            f"{', '.join(PPM_PER_UNIT)}; write the unit into the column's name, such as Cu_ppm"
+        )
+    return np.array([PPM_PER_UNIT[unit] for unit in known])
+
+
+def _check_positive(values: NDArray[np.float64]) -> None:
+    bad = int(np.count_nonzero((values <= 0) | np.isinf(values)))
+    if bad:
+        raise DataError(
+            f"{bad} values are zero, negative or infinite; a logarithm needs positive ones; "
+            "make them missing or use transform = 'none'"
+        )

@@ -1,0 +1,305 @@
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from gossan import interpolate
+from gossan.errors import DataError, DataWarning, UsageError
+from gossan.grid import centres, make_grid
+from gossan.interpolate import idw, merge_coincident, nearest_sample
+
+UTM = "EPSG:32649"
+WEST, SOUTH = 421_000.0, 2_400_000.0
+
+
+def brute_force(points, values, grid, *, power=2.0, neighbours=None, radius=None):
+    """The formula in float64, one sample after the other, without any of the library's own steps."""
+    easting, northing = centres(grid)
+    distance = np.hypot(easting[None, :, None] - points[:, 0], northing[:, None, None] - points[:, 1])
+    out = np.empty((values.shape[1], *grid.shape))
+    for element, value in enumerate(values.T):
+        known = np.isfinite(value)
+        d, v = distance[..., known], value[known]
+        if neighbours is not None:
+            order = np.argsort(d, axis=-1)[..., :neighbours]
+            d, v = np.take_along_axis(d, order, axis=-1), v[order]
+        with np.errstate(invalid="ignore"):
+            weight = (d.min(axis=-1, keepdims=True) / d) ** power
+            if radius is not None:
+                weight = np.where(d <= radius, weight, 0)
+            out[element] = (weight * v).sum(axis=-1) / weight.sum(axis=-1)
+    return out
+
+
+def survey(n=150, elements=3, *, seed=0, missing=0.0, side=4000.0):
+    rng = np.random.default_rng(seed)
+    # a third of the samples lie outside the map
+    points = rng.uniform(-0.2 * side, 1.2 * side, (n, 2)) + np.array((WEST, SOUTH))
+    values = rng.lognormal(size=(n, elements))
+    values[rng.random(values.shape) < missing] = np.nan
+    return points, values
+
+
+@pytest.fixture
+def grid():
+    return make_grid((WEST, SOUTH, WEST + 4000, SOUTH + 3000), 100, UTM)
+
+
+POWERS = [0.5, 1, 2, 3, 4, 5, 7.3, 20]
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("power", POWERS)
+def test_all_samples_agree_with_brute_force_in_float64(grid, power, missing):
+    points, values = survey(missing=missing)
+    np.testing.assert_allclose(
+        idw(points, values, grid, power=power),
+        brute_force(points, values, grid, power=power),
+        rtol=2e-5,
+        atol=2e-5,
+    )
+
+
+@pytest.mark.parametrize("neighbours", [1, 2, 12, 1000])
+@pytest.mark.parametrize("power", [1, 2, 3, 30])
+def test_nearest_samples_agree_with_brute_force_in_float64(grid, power, neighbours):
+    points, values = survey(missing=0.2)
+    expected = brute_force(points, values, grid, power=power, neighbours=neighbours)
+    found = idw(points, values, grid, power=power, neighbours=neighbours)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("neighbours", [None, 4])
+@pytest.mark.parametrize("power", [2, 6])
+def test_a_radius_agrees_with_brute_force_and_leaves_nan_where_no_sample_is_near(grid, power, neighbours):
+    points, values = survey(40, missing=0.2)
+    options = {"power": power, "neighbours": neighbours, "radius": 430.0}
+    found, expected = idw(points, values, grid, **options), brute_force(points, values, grid, **options)
+    assert 0.05 < np.isnan(found).mean() < 0.95
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+
+
+def test_four_pixels_of_ten_metres_have_their_centres_at_5_15_25_35():
+    grid = make_grid((0, 0, 40, 10), 10, UTM)
+    ramp = [0.0, 1, 2, 3]
+    found = idw(([5.0, 15, 25, 35], [5.0] * 4), ramp, grid, power=2)
+    np.testing.assert_array_equal(found, [[ramp]])
+
+
+@pytest.mark.parametrize("options", [{}, {"neighbours": 5}, {"power": 1}, {"power": 9}, {"radius": 1.0}])
+def test_exact_at_a_sample_on_a_pixel_centre(grid, options):
+    easting, northing = centres(grid)
+    rng = np.random.default_rng(3)
+    row, col = np.divmod(rng.choice(grid.shape[0] * grid.shape[1], 60, replace=False), grid.shape[1])
+    values = rng.normal(size=(60, 2)) * (1, 1e6)
+    values[:20, 0] = np.nan
+    found = idw((easting[col], northing[row]), values, grid, **options)[:, row, col].T
+    known = np.isfinite(values)
+    np.testing.assert_array_equal(found[known], values.astype(np.float32)[known])
+    if "radius" in options:
+        assert np.isnan(found[~known]).all()
+    else:
+        assert np.isfinite(found[~known]).all()
+
+
+def test_exact_at_samples_of_a_grid_whose_pixels_are_no_binary_fraction():
+    grid = make_grid((7_000_000.1, 100.1, 7_000_003.1, 103.1), 0.3, UTM)
+    easting, northing = centres(grid)
+    values = np.random.default_rng(0).normal(size=len(easting))
+    found = idw((easting, np.full(easting.shape, northing[2] + 1e-9)), values, grid, power=1)
+    np.testing.assert_array_equal(found[0, 2], values.astype(np.float32))
+
+
+@pytest.mark.parametrize("power", POWERS)
+@pytest.mark.parametrize("neighbours", [None, 7])
+def test_estimates_stay_within_the_range_of_the_samples(grid, power, neighbours):
+    points, values = survey(missing=0.3, seed=5)
+    found = idw(points, values * 1e6 - 3e5, grid, power=power, neighbours=neighbours)
+    low = np.nanmin(values * 1e6 - 3e5, axis=0).astype(np.float32)[:, None, None]
+    high = np.nanmax(values * 1e6 - 3e5, axis=0).astype(np.float32)[:, None, None]
+    assert ((found >= low) & (found <= high)).all()
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, -1e9])
+def test_a_constant_field_stays_constant(grid, constant):
+    points, values = survey(missing=0.3)
+    found = idw(points, np.where(np.isnan(values), np.nan, constant), grid)
+    np.testing.assert_array_equal(found, np.float32(constant))
+
+
+@pytest.mark.parametrize("options", [{}, {"neighbours": 9}, {"power": 3}, {"radius": 800.0}])
+def test_a_mirrored_survey_gives_the_mirrored_map(grid, options):
+    points, values = survey()
+    mirrored = np.column_stack((2 * WEST + 4000 - points[:, 0], points[:, 1]))
+    turned = np.column_stack((points[:, 0], 2 * SOUTH + 3000 - points[:, 1]))
+    found = idw(points, values, grid, **options)
+    np.testing.assert_allclose(idw(mirrored, values, grid, **options)[..., ::-1], found, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(idw(turned, values, grid, **options)[:, ::-1], found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"neighbours": 9}, {"power": 1.3}])
+def test_a_shift_of_seven_million_metres_changes_nothing(options):
+    points, values = survey(side=40.0)
+    points = (
+        np.round((points - (WEST, SOUTH)) * 1024) / 1024
+    )  # so that shifted coordinates are the same numbers
+    near = make_grid((0, 0, 40, 40), 1, UTM)
+    far = make_grid((7e6, -7e6, 7e6 + 40, -7e6 + 40), 1, UTM)
+    moved = idw(points + np.array((7e6, -7e6)), values, far, **options)
+    np.testing.assert_allclose(moved, idw(points, values, near, **options), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("options", [{}, {"neighbours": 6}, {"power": 8}, {"radius": 900.0}])
+def test_missing_values_equal_dropped_rows(grid, options):
+    points, values = survey(missing=0.4)
+    together = idw(points, values, grid, **options)
+    for element in range(values.shape[1]):
+        rows = np.isfinite(values[:, element])
+        alone = idw(points[rows], values[rows, element], grid, **options)
+        np.testing.assert_allclose(together[element], alone[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"neighbours": 6}, {"power": 6}, {"radius": 900.0}])
+def test_tiles_of_any_size_give_the_same_map(grid, options, monkeypatch):
+    points, values = survey(missing=0.2)
+    whole = idw(points, values, grid, **options)
+    for side, block in ((1, 1024), (7, 50), (64, 13)):
+        monkeypatch.setattr(interpolate, "_TILE", side)
+        monkeypatch.setattr(interpolate, "_BLOCK", block)
+        np.testing.assert_allclose(idw(points, values, grid, **options), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_a_part_of_the_grid_gives_that_part_of_the_map(grid):
+    points, values = survey()
+    part = make_grid((WEST + 300, SOUTH + 1300, WEST + 3000, SOUTH + 2500), 100, UTM)
+    expected = idw(points, values, grid)[:, 5:17, 3:30]
+    np.testing.assert_allclose(idw(points, values, part), expected, rtol=1e-5)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(grid):
+    from threadpoolctl import threadpool_limits
+
+    points, values = survey(missing=0.2)
+    maps = []
+    for threads in (1, 3):
+        with threadpool_limits(threads, user_api="blas"):
+            maps.append(idw(points, values, grid))
+    np.testing.assert_array_equal(*maps)
+
+
+def test_samples_outside_the_map_count(grid):
+    inside, outside = (WEST + 2050, SOUTH + 1550), (WEST - 5000, SOUTH - 5000)
+    found = idw([inside, outside], [0.0, 1.0], grid)
+    assert found.max() > 0.02
+    assert found[0, -1, 0] == found.max()
+
+
+def test_a_south_up_grid_gives_the_map_upside_down(grid):
+    points, values = survey()
+    affine = Affine(100, 0, WEST, 0, 100, SOUTH)
+    upside_down = GeoBox(grid.shape, affine, UTM)
+    np.testing.assert_allclose(
+        idw(points, values, upside_down)[:, ::-1], idw(points, values, grid), rtol=1e-5
+    )
+
+
+def test_coordinates_as_a_tuple_and_as_one_array_are_the_same(grid):
+    points, values = survey()
+    one = idw(points, values, grid)
+    np.testing.assert_array_equal(one, idw((points[:, 0], points[:, 1]), values, grid))
+    assert one.dtype == np.float32
+    assert one.shape == (3, 30, 40)
+    np.testing.assert_array_equal(one[:1], idw(points, values[:, 0], grid))
+
+
+def test_coincident_samples_count_as_their_mean(grid):
+    points, values = survey(60, missing=0.3)
+    doubled = np.vstack((points, points[:20], points[:10]))
+    more = np.vstack((values, values[:20] + 1, values[:10] + 2))
+    sites, means, surplus = merge_coincident(doubled, more)
+    assert surplus == 30
+    assert len(np.unique(sites, axis=0)) == 60
+    row = np.flatnonzero((sites == points[3]).all(axis=1))[0]
+    np.testing.assert_allclose(means[row], values[3] + 1)
+    np.testing.assert_array_equal(idw(doubled, more, grid), idw(sites, means, grid))
+
+
+def test_merging_takes_the_mean_of_the_values_that_are_there():
+    sites, means, surplus = merge_coincident(
+        ([1.0, 1, 2, 1], [5.0, 5, 5, 5]), [[1, np.nan], [3, 8], [9, np.nan], [np.nan, 10]]
+    )
+    np.testing.assert_array_equal(sites, [(1, 5), (2, 5)])
+    np.testing.assert_array_equal(means, [(2, 9), (9, np.nan)])
+    assert surplus == 2
+
+
+def test_nearest_sample_is_the_distance_to_the_nearest_sample(grid):
+    points, _ = survey(30)
+    easting, northing = centres(grid)
+    expected = np.hypot(easting[:, None] - points[:, 0], northing[:, None, None] - points[:, 1]).min(axis=-1)
+    found = nearest_sample(points, grid)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_an_element_without_a_value_is_an_empty_map_and_a_warning(grid):
+    points, values = survey()
+    values[:, 1] = np.nan
+    for options in ({}, {"neighbours": 3}):
+        with pytest.warns(DataWarning, match="1 of 3 elements"):
+            found = idw(points, values, grid, **options)
+        assert np.isnan(found[1]).all()
+        assert np.isfinite(found[[0, 2]]).all()
+
+
+def test_progress_rises_to_one(grid, monkeypatch):
+    monkeypatch.setattr(interpolate, "_TILE", 16)
+    points, values = survey()
+    shares = []
+    idw(points, values, grid, progress=shares.append)
+    assert len(shares) == 6
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"power": 0}, "power 0"),
+        ({"power": -2}, "power -2"),
+        ({"power": np.nan}, "power nan"),
+        ({"neighbours": 0}, "neighbours 0"),
+        ({"neighbours": 2.5}, "neighbours 2.5"),
+        ({"neighbours": "all"}, "neighbours 'all'"),
+        ({"radius": 0}, "radius 0"),
+        ({"radius": np.nan}, "radius nan"),
+    ],
+)
+def test_options_out_of_range_are_refused(grid, options, message):
+    with pytest.raises(UsageError, match=message):
+        idw([(0.0, 0.0)], [1.0], grid, **options)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "values", "error", "message"),
+    [
+        ([(0, 0, 0)], [1.0], UsageError, "shape"),
+        (([0.0, 1], [0.0]), [1.0, 2], UsageError, "tuple"),
+        (((0.0, 0.0), (1.0, 1.0), (2.0, 2.0)), [1.0, 2, 3], UsageError, "tuple"),
+        ([(0, 0), (1, 1)], [1.0], UsageError, "2 samples"),
+        ([(0, 0)], [[[1.0]]], UsageError, "values of shape"),
+        ([], [], DataError, "no samples"),
+        (([], []), [], DataError, "no samples"),
+        ([(0, 0), (np.nan, 1)], [1.0, 2], DataError, "1 of 2 samples"),
+        ([(0, 0), (np.inf, 1)], [1.0, 2], DataError, "1 of 2 samples"),
+        ([(0, 0), (1, 1)], [1.0, np.inf], DataError, "1 infinite"),
+    ],
+)
+def test_bad_input_is_refused_with_a_line_that_names_it(grid, coordinates, values, error, message):
+    with pytest.raises(error, match=message):
+        idw(coordinates, values, grid)
+
+
+def test_a_rotated_grid_is_refused():
+    with pytest.raises(UsageError, match="rotated"):
+        idw([(0.0, 0.0)], [1.0], GeoBox((4, 4), Affine(8, 3, 0, 3, -8, 0), UTM))
