@@ -35,7 +35,14 @@ class Made:
     targets: pd.DataFrame
 
 
-def make_run(pixels: int = 64, window: int = 16, *, seed: int = 0, resolution: float = 200.0, names: list[str] | None = None) -> Made:
+def make_run(
+    pixels: int = 64,
+    window: int = 16,
+    *,
+    seed: int = 0,
+    resolution: float = 200.0,
+    names: list[str] | None = None,
+) -> Made:
     rng = np.random.default_rng(seed)
     side = pixels * resolution
     grid = make_grid((WEST, SOUTH, WEST + side, SOUTH + side), resolution, CRS)
@@ -52,7 +59,9 @@ def make_run(pixels: int = 64, window: int = 16, *, seed: int = 0, resolution: f
     )
     deposits = _deposits(rng, side, pixels)
     areas = _areas(rng, pixels, window, resolution, deposits)
-    ranked = areas.sort_values(["score", "number"], ascending=[False, True]).head(max(3, round(0.1 * len(areas))))
+    ranked = areas.sort_values(["score", "number"], ascending=[False, True]).head(
+        max(3, round(0.1 * len(areas)))
+    )
     targets = gpd.GeoDataFrame(ranked.assign(rank=np.arange(1, len(ranked) + 1)), crs=CRS)
     score = _paint(areas, "score", pixels, window)
     spread = _paint(areas, "spread", pixels, window)
@@ -68,12 +77,17 @@ def _field(rng, pixels):
 def _geology(rng, pixels, resolution, names):
     tilted = np.add.outer(np.arange(pixels), -0.6 * np.arange(pixels)) / pixels
     rough = _field(rng, pixels) + 1.2 * tilted
-    classes = np.digitize(rough, np.quantile(rough, np.linspace(0, 1, len(names) + 1)[1:-1] ** 0.6)).astype(np.int16)
+    classes = np.digitize(rough, np.quantile(rough, np.linspace(0, 1, len(names) + 1)[1:-1] ** 0.6)).astype(
+        np.int16
+    )
     from rasterio.features import shapes
     from shapely.geometry import shape
 
     transform = Affine(resolution, 0, WEST, 0, -resolution, SOUTH + pixels * resolution)
-    rows = [{"unit": names[int(code)], "geometry": shape(part)} for part, code in shapes(classes, transform=transform)]
+    rows = [
+        {"unit": names[int(code)], "geometry": shape(part)}
+        for part, code in shapes(classes, transform=transform)
+    ]
     frame = gpd.GeoDataFrame(rows, crs=CRS)
     frame["geometry"] = shapely.coverage_simplify(frame.geometry.to_numpy(), resolution)
     return classes, frame
@@ -123,7 +137,20 @@ def _areas(rng, pixels, window, resolution, deposits):
         known = int(deposits.within(square).sum())
         score = 1 / (1 + np.exp(-(2 * smooth[row, col] + 0.8 * known + rng.normal(0, 0.4) - 0.5)))
         fold = (row // max(1, count // 4) + 2 * (col // max(1, count // 3))) % 5
-        rows.append({"number": number, "row": row * window, "col": col * window, "score": score, "spread": 0.05 + 0.1 * score * (1 - score) * rng.uniform(0.5, 2), "final": min(1.0, score + 0.1 * known), "known_deposits": known, "valid_share": 1.0, "fold": fold, "geometry": square})
+        rows.append(
+            {
+                "number": number,
+                "row": row * window,
+                "col": col * window,
+                "score": score,
+                "spread": 0.05 + 0.1 * score * (1 - score) * rng.uniform(0.5, 2),
+                "final": min(1.0, score + 0.1 * known),
+                "known_deposits": known,
+                "valid_share": 1.0,
+                "fold": fold,
+                "geometry": square,
+            }
+        )
     return gpd.GeoDataFrame(rows, crs=CRS)
 
 
@@ -153,3 +180,175 @@ def _table(targets):
             "nearest_known_m": np.linspace(800, 9000, len(targets)),
         }
     ).reset_index(drop=True)
+
+
+# ---- the folder
+
+
+def make_report(made: Made, *, title: str = "Jinshan twin", **changes: Any) -> dict[str, Any]:
+    """Return a full ``report.json``; keyword arguments replace top-level keys."""
+    grid, areas, deposits = made.grid, made.layers["areas"], made.layers["deposits"]
+    camps = int(deposits["camp"].nunique())
+    metrics = {
+        "format": 1,
+        "protocol": "strict",
+        "model": "mfaf-resnet18",
+        "camps": camps,
+        "summary": _summary(0.742, [0.612, 0.853]),
+        "folds": [],
+        "rivals": {
+            "random-forest": _summary(0.713, [0.6, 0.81]),
+            "logistic-regression": _summary(0.77, [0.66, 0.86]),
+        },
+        "paired": {
+            "random-forest": {"difference": 0.029, "ci95": [-0.04, 0.098], "smallest_detectable": 0.09},
+            "logistic-regression": {"difference": -0.028, "ci95": [-0.1, 0.05], "smallest_detectable": 0.1},
+        },
+        "leakage": {"auc_random_split": 0.91, "auc_strict": 0.742},
+    }
+    report = {
+        "format": 1,
+        "title": title,
+        "version": {"gossan": "0.1.0", "python": "3.11.2", "numpy": "2.4.6", "torch": "2.13.0"},
+        "project": _settings(title),
+        "crs": CRS,
+        "grid": {
+            "rows": grid.shape[0],
+            "cols": grid.shape[1],
+            "resolution": grid.resolution.x,
+            "region": [0, 0, 1, 1],
+        },
+        "data": {
+            "samples": {
+                "rows_read": 7512,
+                "kept": 7401,
+                "dropped": {"no_coordinates": 12, "outside": 99},
+                "coincident": 214,
+            },
+            "deposits": {"rows_read": len(deposits) + 2, "kept": len(deposits), "dropped": {"outside": 2}},
+            "geology": {"polygons": 118, "units": 5, "repaired": 2},
+            "faults": {"lines": 17},
+        },
+        "screening": {"protocol": "strict", "rows": _screened(), "note": None},
+        "windows": {
+            "size_px": 16,
+            "size_m": 3200.0,
+            "areas": len(areas),
+            "ore_areas": int((areas["known_deposits"] > 0).sum()),
+            "training_windows": 428,
+        },
+        "validation": {
+            "protocol": "strict",
+            "folds": 5,
+            "repeats": 3,
+            "block_m": 9600.0,
+            "dead_zone_m": 3200.0,
+            "camps": camps,
+            "deposits_inside": len(deposits),
+            "train_share": 0.62,
+            "ore_share": 0.17,
+        },
+        "metrics": metrics,
+        "curves": {
+            name: _curves(power)
+            for name, power in (
+                ("mfaf-resnet18", 0.4),
+                ("random-forest", 0.46),
+                ("logistic-regression", 0.36),
+            )
+        },
+        "coverage": {
+            "budget": 0.1,
+            "known": len(deposits),
+            "predicted": round(0.4 * len(deposits)),
+            "fitted": len(deposits) - 1,
+        },
+        "hidden": {"count": 24, "found_share": 0.375, "chance": 0.1, "distance_share": 0.21, "budget": 0.1},
+        "targets": json.loads(made.targets.to_json(orient="records")),
+        "channels": [
+            {"name": str(n), "unit": str(u), "kept": n != "Mo"}
+            for n, u in zip(made.stack.channel.values, made.stack.units.values, strict=True)
+        ],
+        "balance": {
+            "with": {"mean": 0.742, "ci95": [0.612, 0.853]},
+            "without": {"mean": 0.735, "ci95": [0.6, 0.85]},
+        },
+        "warnings": ["12 samples have no coordinates and were dropped", "geology: 2 polygons were repaired"],
+        "command": "gossan run project.toml --set training.epochs=30 --out runs/jinshan",
+    }
+    return report | changes
+
+
+def _summary(auc, ci):
+    others = {
+        "auc_pooled": 0.72,
+        "average_precision": 0.41,
+        "recall_ore": 0.55,
+        "f1_ore": 0.44,
+        "f1_macro": 0.65,
+        "f1_weighted": 0.78,
+        "accuracy": 0.76,
+        "brier": 0.14,
+    }
+    return (
+        {"auc": {"mean": auc, "sd_folds": 0.093, "sd_repeats": 0.021, "ci95": ci}}
+        | {
+            name: {"mean": value, "sd_folds": 0.05, "sd_repeats": 0.01, "ci95": None}
+            for name, value in others.items()
+        }
+        | {"counts": {"camps": 24}}
+    )
+
+
+def _settings(title):
+    return {
+        "project": {"name": title, "crs": CRS, "resolution": 200.0, "seed": 0},
+        "samples": {"path": "samples.csv", "elements": ELEMENTS, "transform": "log10"},
+        "rasters": [{"path": "magnetics.tif", "kind": "number"}],
+        "windows": {"size": 16, "strides": [16, 8]},
+        "balance": {"method": "smote", "factor": 4.0},
+        "targets": {"budget": 0.1},
+    }
+
+
+def _screened():
+    aucs = (0.71, 0.69, 0.66, 0.64, 0.63, 0.6, 0.59, 0.57, 0.55, 0.53, 0.49, 0.45)
+    ps = (0.0004, 0.001, 0.002, 0.01, 0.012, 0.03, 0.04, 0.06, 0.2, 0.3, 0.6, 0.8)
+    return [
+        {
+            "element": e,
+            "auc": a,
+            "z_auc": (a - 0.5) / 0.036,
+            "p": p,
+            "direction": "enriched" if a > 0.5 else "depleted",
+            "keep": p < 0.05,
+            "folds_kept": 5 if p < 0.02 else int(p < 0.1) * 3,
+        }
+        for e, a, p in zip([*ELEMENTS, "Pb", "Zn", "As", "W"], aucs, ps, strict=True)
+    ]
+
+
+def _curves(power):
+    x = np.linspace(0, 1, 51)
+    y = x**power
+    band = np.clip(0.35 * y * (1 - y) + 0.02, 0, 1)
+    rate = {
+        "x": x.tolist(),
+        "y": y.tolist(),
+        "low": np.clip(y - band, 0, 1).tolist(),
+        "high": np.clip(y + band, 0, 1).tolist(),
+    }
+    return {"roc": {"x": x.tolist(), "y": (x ** (power * 0.9)).tolist()}, "prediction_rate": rate}
+
+
+def write_run(folder: Path, made: Made, report: dict[str, Any]) -> Path:
+    """Write what `gossan.report.write_report` reads."""
+    from gossan.io import write_csv, write_json, write_layers, write_prospectivity, write_stack
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_stack(folder / "stack.tif", made.stack)
+    write_prospectivity(folder / "prospectivity.tif", made.grid, made.score, made.spread, made.score)
+    write_layers(folder / "targets.gpkg", made.layers)
+    write_csv(folder / "targets.csv", made.targets)
+    write_json(folder / "report.json", report)
+    return folder

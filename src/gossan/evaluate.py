@@ -12,7 +12,15 @@ from gossan.errors import DataError
 from gossan.grid import pixel_index
 from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
 from gossan.recipe import Recipe, WindowSet, covered_pixels
-from gossan.screen import ScreenSettings, moved_camps, null_patterns, ore_samples, sample_folds, screen_elements
+from gossan.screen import (
+    ScreenSettings,
+    moved_camps,
+    needed_draws,
+    null_patterns,
+    ore_samples,
+    sample_folds,
+    screen_elements,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +60,8 @@ class Ground:
         """The stack's grid."""
         import odc.geo.xr  # noqa: F401  (registers .odc)
 
-        return self.stack.odc.geobox
+        grid: GeoBox = self.stack.odc.geobox
+        return grid
 
     @property
     def is_ore(self) -> NDArray[np.bool_]:
@@ -87,7 +96,9 @@ def training_samples(
     used (n,), is_ore (n,) among all samples, and the ground the training windows cover (row, col).
     """
     grid = ground.grid
-    covered = covered_pixels(ground.windows.iloc[index], ground.stack["valid"].shape) & ground.stack["valid"].values
+    covered = (
+        covered_pixels(ground.windows.iloc[index], ground.stack["valid"].shape) & ground.stack["valid"].values
+    )
     inside = _holds(covered, *pixel_index(grid, samples.coordinates))
     known = _holds(covered, *pixel_index(grid, deposits))
     is_ore = ore_samples(samples.coordinates, deposits[known], distance)
@@ -111,6 +122,7 @@ def screen_part(
     camp: NDArray[np.int64],
     *,
     distance: float,
+    block: float,
     settings: ScreenSettings,
     protocol: str = "strict",
     seed: Sequence[int],
@@ -125,6 +137,8 @@ def screen_part(
         Camp of each deposit, (n,).
     distance
         Ore distance, metres.
+    block
+        Side of the blocks that samples are dealt to folds in, metres.
     seed
         Entropy of the draws.
 
@@ -137,29 +151,35 @@ def screen_part(
     DataError
         If fewer than 2 samples of the part are ore.
     """
+    from scipy.spatial import cKDTree
+
     used, is_ore, covered = training_samples(samples, ground, part_index, deposits, distance)
     if np.count_nonzero(is_ore) < 2:
         raise DataError(
             f"{np.count_nonzero(is_ore)} samples lie within {distance:.0f} m of a training deposit; the screening "
             "needs 2 and more: raise screen.ore_distance or set screen.enabled = false"
         )
-    values, ore = samples.values[used], is_ore[used]
+    values = samples.values[used]
     if protocol == "paper":
-        return screen_elements(values, ore, critical=settings.critical, protocol="paper", seed=seed[0])
-    grid = ground.grid
-    held = _holds(covered, *pixel_index(grid, deposits))
-    coordinates = samples.coordinates[used]
-    draws = settings.null_draws or max(499, int(np.ceil(2 * values.shape[1] / settings.level)))
-    moved = moved_camps(deposits[held], camp[held], covered, grid, draws, [*seed, 1])
+        return screen_elements(
+            values, is_ore[used], critical=settings.critical, protocol="paper", seed=[*seed, 3]
+        )
+    used_at, ore_at = samples.coordinates[used], is_ore[used]
+    held = _holds(covered, *pixel_index(ground.grid, deposits))
+    near = cKDTree(deposits[held]).query(used_at)[1]
+    draws = settings.null_draws or needed_draws(samples.values.shape[1], settings.level)
+    moved = moved_camps(deposits[held], camp[held], covered, ground.grid, draws, [*seed, 1], margin=distance)
     return screen_elements(
         values,
-        ore,
-        folds=sample_folds(coordinates, ore, seed=[*seed, 2]),
-        null=null_patterns(coordinates, moved, distance),
+        ore_at,
+        folds=sample_folds(
+            used_at, ore_at, block=block, folds=settings.folds, seed=[*seed, 2], camp=camp[held][near]
+        ),
+        null=null_patterns(used_at, moved, distance),
         critical=settings.critical,
         level=settings.level,
         draws=settings.draws,
-        seed=seed[0],
+        seed=[*seed, 3],
     )
 
 
@@ -188,9 +208,7 @@ def fit_part(
         Positions within ``index`` to train on and to stop early by.
     """
     windows = ground.windows.iloc[index]
-    recipe = Recipe.fit(
-        ground.stack, windows, layers, encoding=ground.encoding, valid=ground.valid_channel
-    )
+    recipe = Recipe.fit(ground.stack, windows, layers, encoding=ground.encoding, valid=ground.valid_channel)
     fitted = scorer.fit(
         WindowSet(ground.stack, windows, recipe),
         ground.is_ore[index],
@@ -205,7 +223,13 @@ def fit_part(
 
 
 def predictions(
-    ground: Ground, index: NDArray[np.intp], answer: "Prediction", *, prevalence: float, repeat: int, fold: int
+    ground: Ground,
+    index: NDArray[np.intp],
+    answer: "Prediction",
+    *,
+    prevalence: float,
+    repeat: int,
+    fold: int,
 ) -> "pd.DataFrame":
     """Put a model's answer for test windows beside their labels, as `gossan.metrics` reads them.
 

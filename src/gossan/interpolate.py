@@ -309,8 +309,11 @@ def _run_tiles(
     side = math.isqrt(_WORKING_SET // (threads * bytes_per_pixel))
     jobs = [(group, *tile) for tile in tiles(shape, min(max(side, 1), _TILE)) for group in groups]
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        for done, _ in enumerate(pool.map(lambda job: work(*job), jobs), 1):
-            progress(done / len(jobs))
+        try:
+            for done, _ in enumerate(pool.map(lambda job: work(*job), jobs), 1):
+                progress(done / len(jobs))
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the tiles at work, not for all
 
 
 def _direct_tile(group: _Group, weighting: _Weighting, x: Floats, y: Floats) -> Floats:

@@ -147,7 +147,7 @@ class Recipe:
                 f"windows with {batch.shape[1]} channels given; this recipe was learnt on {expected} "
                 f"({', '.join(self.stack_channels)}); make the stack with the same layers"
             )
-        valid = np.isfinite(batch).any(axis=1)
+        valid: NDArray[np.bool_] = np.any(np.isfinite(batch), axis=1)
         out = np.empty((len(batch), len(self.channels), *batch.shape[2:]), dtype=np.float32)
         n = len(self.layers)
         index = [self.stack_channels.index(name) for name in self.layers]
@@ -180,7 +180,8 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Make a recipe from `to_dict`'s values."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**known)
 
 
 class WindowSet:

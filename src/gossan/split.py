@@ -1,8 +1,7 @@
 """Folds: how training and test windows are kept apart.
 
-Spatial folds answer 'does it find a camp that it never saw?': camps are held out whole, in square blocks, and
-a dead zone keeps training away from them. Random folds are the paper's split; windows of several strides then
-share pixels across it, so they only answer 'is this window like its neighbours?'.
+Spatial folds ask 'does it find a camp that it never saw?': camps are held out whole, in square blocks with a
+dead zone around. Random folds, the paper's, ask 'is this window like its neighbours?': windows share pixels.
 
 The gap between two windows is the larger of the free rows and the free columns between them, so a dead zone
 is a square ring of free pixels all around each test window, its corners included.
@@ -41,7 +40,7 @@ __all__ = [
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _FEWEST_FOLDS = 3
-#: A fold with fewer ore areas or camps says little: fewer folds are made, down to three.
+#: A fold with fewer says little: fewer folds are made, down to three.
 _ENOUGH_ORE = 3
 _ENOUGH_CAMPS = 2
 #: With fewer camps no interval can be given.
@@ -49,7 +48,7 @@ _WEAK_CAMPS = 8
 #: Shares of the areas and of the ore areas that training has to keep in the mean fold.
 _KEEP_AREAS = 1 / 3
 _KEEP_ORE = 1 / 2
-#: Assignments drawn; the one that leaves most for training is taken.
+#: Assignments drawn.
 _TRIES = 16
 
 
@@ -83,7 +82,7 @@ class ValidationSettings:
     repeats: int = 1
 
 
-def default_block(size: int, *, longest: int | None = None, correlation: float | None = None) -> int:
+def default_block(size: int, *, longest: int | None = None, correlation: float = 0.0) -> int:
     """Return the side of a block, pixels: the correlation range between 4 windows and a fifth of the map.
 
     Parameters
@@ -93,17 +92,15 @@ def default_block(size: int, *, longest: int | None = None, correlation: float |
     longest
         The map's longer side, pixels; None for no upper bound.
     correlation
-        Variogram range of the channels' first factor, pixels; None where it is not known.
+        Variogram range of the channels' first factor, pixels; 0 where it is not known.
 
     Examples
     --------
     >>> default_block(32), default_block(32, longest=1560, correlation=500.0)
     (128, 312)
     """
-    reach = 0.0 if correlation is None else correlation
-    if longest is not None:
-        reach = min(reach, longest / 5)
-    return max(4 * size, round(reach))
+    bound = np.inf if longest is None else longest / 5
+    return max(4 * size, round(min(correlation, bound)))
 
 
 def spatial_folds(
@@ -120,12 +117,11 @@ def spatial_folds(
 
     Every area is tested in exactly one fold. Blocks that hold ore go, richest first, to the fold with the
     least ore; barren ones fill the folds up; among equals a block goes where it touches most of the fold.
-    An area of a camp goes with the block that holds most of its camp.
+    An area of a camp goes with the block that holds most of its camp. Of several such assignments the one
+    that leaves most for training is taken.
 
     Parameters
     ----------
-    windows
-        As `cut_windows` lists them, all of one size.
     is_ore
         (window,), whether the window holds a known deposit.
     camp
@@ -154,15 +150,14 @@ def spatial_folds(
     place, size = _places(windows)
     ore = _flags(is_ore, len(windows))
     block, dead_zone = 4 * size if block is None else block, size if dead_zone is None else dead_zone
-    _check_design(folds, block, dead_zone)
     camps = _all_camps(place, size, ore, camp)
     areas = np.flatnonzero(windows["number"].to_numpy() > 0)
-    _check_camps(camps[areas][ore[areas]])
+    _check_design(folds, block, dead_zone, camps[areas][ore[areas]])
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     unit = _units(place[areas], camps[areas], size, block, rng)
-    units = _Units.of(unit, place[areas], size, dead_zone, ore[areas], camps[areas])
+    units = _link_units(unit, place[areas], np.where(ore, camps, 0)[areas], size, dead_zone)
     fold = _assign(units, folds, rng)[unit]
-    tests = [areas[fold == k] for k in range(fold.max() + 1)]
+    tests = [areas[fold == k] for k in np.unique(fold)]
     made = [(_training(place, camps, test, size + dead_zone), test) for test in tests]
     design = f"blocks of {block} px, dead zone {dead_zone} px"
     _judge(fold_counts(windows, ore, made, camp=camps), folds, design)
@@ -170,7 +165,6 @@ def spatial_folds(
 
 
 def _places(windows: "pd.DataFrame") -> tuple[NDArray[np.int64], int]:
-    """Return the north-west pixels (n, 2) and the one size of windows."""
     sizes = np.unique(windows["size"].to_numpy())
     if len(sizes) > 1:
         raise UsageError(f"windows of {sizes.tolist()} px given; all have one size: split them one by one")
@@ -186,20 +180,16 @@ def _flags(is_ore: ArrayLike, n: int) -> NDArray[np.bool_]:
     return ore
 
 
-def _check_design(folds: int, block: int, dead_zone: int) -> None:
-    if folds < _FEWEST_FOLDS:
-        raise UsageError(f"{folds} folds given; spatial folds are {_FEWEST_FOLDS} or more: ask for more")
-    if block < 1:
-        raise UsageError(f"blocks of {block} px given; a block has at least 1 px: make it larger")
-    if dead_zone < 0:
-        raise UsageError(f"a dead zone of {dead_zone} px given; it is 0 px or more: make it wider")
-
-
-def _check_camps(of_ore_areas: NDArray[np.int64]) -> None:
-    camps = len(np.unique(of_ore_areas))
+def _check_design(folds: int, block: int, dead_zone: int, ore_camps: NDArray[np.int64]) -> None:
+    if folds < _FEWEST_FOLDS or block < 1 or dead_zone < 0:
+        raise UsageError(
+            f"{folds} folds, blocks of {block} px and a dead zone of {dead_zone} px given; spatial folds are "
+            f"{_FEWEST_FOLDS} or more, blocks 1 px or more, dead zones 0 px or more: change them"
+        )
+    camps = len(np.unique(ore_camps))
     if camps < _FEWEST_FOLDS:
         raise DataError(
-            f"{camps} camp(s) in {len(of_ore_areas)} ore areas; spatial folds need at least {_FEWEST_FOLDS} "
+            f"{camps} camp(s) in {len(ore_camps)} ore areas; spatial folds need at least {_FEWEST_FOLDS} "
             "camps: add deposits, enlarge the area or make the windows smaller"
         )
 
@@ -249,7 +239,7 @@ def _units(
 
 @dataclass(frozen=True)
 class _Units:
-    """Areas, ore areas and camps of each unit (u,), how much units touch (u, u), and the areas near each (n, u)."""
+    """Blocks with their camps: counts (u,), how much they touch (u, u), which areas are near them (n, u)."""
 
     areas: NDArray[np.int64]
     ore: NDArray[np.int64]
@@ -258,34 +248,29 @@ class _Units:
     near: "csr_array"
     is_ore: NDArray[np.bool_]
 
-    @classmethod
-    def of(
-        cls,
-        unit: NDArray[np.int64],
-        place: NDArray[np.int64],
-        size: int,
-        dead_zone: int,
-        ore: NDArray[np.bool_],
-        camp: NDArray[np.int64],
-    ) -> "_Units":
-        from scipy.sparse import csr_array
-
-        n = int(unit.max()) + 1
-        member = csr_array((np.ones(len(unit)), (np.arange(len(unit)), unit)))
-        camp_units = np.unique(np.stack((camp[ore], unit[ore])), axis=1)[1]
-        return cls(
-            areas=np.bincount(unit),
-            ore=np.bincount(unit[ore], minlength=n),
-            camps=np.bincount(camp_units, minlength=n),
-            links=csr_array(member.T @ _graph(place, size) @ member),
-            near=csr_array(_graph(place, size + dead_zone - 1) @ member + member),
-            is_ore=ore,
-        )
-
     def kept(self, fold: NDArray[np.int64]) -> tuple[float, float]:
         """Return the shares of areas and of ore areas left for training in the mean fold."""
-        away = (self.near @ np.eye(fold.max() + 1)[fold]) == 0
+        away = (self.near @ np.eye(int(fold.max()) + 1)[fold]) == 0
         return float(away.mean()), float(away[self.is_ore].mean())
+
+
+def _link_units(
+    unit: NDArray[np.int64], place: NDArray[np.int64], ore_camp: NDArray[np.int64], size: int, dead_zone: int
+) -> _Units:
+    """Sum up the units; ``ore_camp`` is the camp of each ore area and 0 for barren ones."""
+    from scipy.sparse import csr_array
+
+    ore = ore_camp > 0
+    member = csr_array((np.ones(len(unit)), (np.arange(len(unit)), unit)))
+    camp_units = np.unique(np.stack((ore_camp[ore], unit[ore])), axis=1)[1]
+    return _Units(
+        areas=np.bincount(unit),
+        ore=np.bincount(unit, ore).astype(np.int64),
+        camps=np.bincount(camp_units, minlength=member.shape[1]),
+        links=csr_array(member.T @ _graph(place, size) @ member),
+        near=csr_array(_graph(place, size + dead_zone - 1) @ member + member),
+        is_ore=ore,
+    )
 
 
 def _assign(units: _Units, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -305,24 +290,22 @@ def _assign(units: _Units, folds: int, rng: np.random.Generator) -> NDArray[np.i
 def _greedy(units: _Units, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the fold of each unit, the richest units first."""
     fold = np.empty(len(units.areas), dtype=np.int64)
-    ore, areas, camps = np.zeros((3, folds), dtype=np.int64)
+    held = np.stack((units.ore, units.areas, units.camps))
+    ore, areas, camps = totals = np.zeros((3, folds), dtype=np.int64)
     touching = np.zeros((folds, len(fold)))
     room = np.ceil(units.areas.sum() / folds)
-    left = units.camps.sum()
     for unit in np.lexsort((rng.random(len(fold)), -units.ore)):
         if units.ore[unit]:
             missing = np.maximum(_ENOUGH_CAMPS - camps, 0)
-            needy = missing > 0 if left <= missing.sum() else np.ones(folds, dtype=bool)
+            left = units.camps.sum() - camps.sum()
+            needy = (missing > 0) | (left > missing.sum())
             open_to = needy & (ore == ore[needy].min())
         else:
             fits = areas + units.areas[unit] <= room
             open_to = fits if fits.any() else areas == areas.min()
         best = int(np.argmax(np.where(open_to, touching[:, unit] + rng.random(folds) / 2, -1)))
         fold[unit] = best
-        ore[best] += units.ore[unit]
-        areas[best] += units.areas[unit]
-        camps[best] += units.camps[unit]
-        left -= units.camps[unit]
+        totals[:, best] += held[:, unit]
         row = slice(units.links.indptr[unit], units.links.indptr[unit + 1])
         touching[best, units.links.indices[row]] += units.links.data[row]
     return fold
@@ -344,25 +327,25 @@ def _judge(counts: "pd.DataFrame", asked: int, design: str) -> None:
     areas, ore, camps = (int(counts[f"test_{what}"].sum()) for what in ("areas", "ore", "camps"))
     fewest = counts[["test_ore", "test_camps"]].min()
     kept, kept_ore = counts["train_areas"].mean(), counts["train_ore"].mean()
+    empty = not fewest["test_camps"] or (counts["test_areas"] == counts["test_ore"]).any()
+    if len(counts) < _FEWEST_FOLDS or empty:
+        raise DataError(
+            f"{camps} camps do not give {_FEWEST_FOLDS} folds ({design}) with a camp and barren ground in "
+            "each: make the blocks smaller"
+        )
     if kept < _KEEP_AREAS * areas or kept_ore < _KEEP_ORE * ore:
         raise DataError(
             f"{len(counts)} folds ({design}) leave {kept:.1f} of {areas} areas and {kept_ore:.1f} of {ore} "
             "ore areas for training; a third and half are needed: make blocks, dead zone or windows smaller"
         )
-    if not fewest["test_camps"] or (counts["test_areas"] == counts["test_ore"]).any():
-        raise DataError(
-            f"a fold of {len(counts)} ({design}) holds no camp or no barren area; each needs both: change the "
-            f"blocks, of which at least {_FEWEST_FOLDS} must hold a camp"
-        )
-    weak = [
+    found = [
         (len(counts) < asked, f"{len(counts)} folds instead of {asked}"),
         (camps < _WEAK_CAMPS, f"{camps} camps, under {_WEAK_CAMPS}"),
         (fewest["test_ore"] < _ENOUGH_ORE, f"a fold with {fewest['test_ore']} ore area(s)"),
         (fewest["test_camps"] < _ENOUGH_CAMPS, f"a fold with {fewest['test_camps']} camp(s)"),
     ]
-    if any(found for found, _ in weak):
-        text = ", ".join(reason for found, reason in weak if found)
-        warnings.warn(f"a weak design: {text}", DesignWarning, stacklevel=3)
+    if weak := ", ".join(text for true, text in found if true):
+        warnings.warn(f"a weak design: {weak}", DesignWarning, stacklevel=3)
 
 
 def fold_counts(
@@ -372,9 +355,9 @@ def fold_counts(
 
     Returns
     -------
-    one row per fold: fold (from 1), test_areas, test_ore and test_camps (those with ore areas), train_windows
-    (of any stride), train_areas, train_ore (ore areas), lost_areas and lost_ore (areas in neither part), gap
-    (smallest number of free pixels between the parts, negative where they share pixels).
+    one row per fold: fold (from 1), test_areas, test_ore (areas), test_camps (with ore areas), train_windows
+    (of any stride), train_areas, train_ore (areas), gap (as `gap_between`, empty without training),
+    lost_areas and lost_ore (areas in neither part).
     """
     import pandas as pd
 
@@ -382,30 +365,31 @@ def fold_counts(
     ore = _flags(is_ore, len(windows))
     camps = _all_camps(place, size, ore, camp)
     area = windows["number"].to_numpy() > 0
-    rows: list[dict[str, int | None]] = []
-    for k, (train, test) in enumerate(folds, 1):
-        kept = train[area[train]]
-        row = {"fold": k, "test_areas": len(test), "test_ore": int(ore[test].sum())}
-        row |= {"test_camps": len(np.unique(camps[test][ore[test]])), "train_windows": len(train)}
-        row |= {"train_areas": len(kept), "train_ore": int(ore[kept].sum())}
-        row["lost_areas"] = int(area.sum()) - len(test) - len(kept)
-        row["lost_ore"] = int((area & ore).sum()) - row["test_ore"] - row["train_ore"]
-        rows.append(row | {"gap": gap_between(windows, train, test) if len(train) else None})
-    return pd.DataFrame(rows)
+    counts = pd.DataFrame(
+        {
+            "fold": k,
+            "test_areas": len(test),
+            "test_ore": ore[test].sum(),
+            "test_camps": len(np.unique(camps[test][ore[test]])),
+            "train_windows": len(train),
+            "train_areas": area[train].sum(),
+            "train_ore": (area & ore)[train].sum(),
+            "gap": gap_between(windows, train, test) if len(train) else None,
+        }
+        for k, (train, test) in enumerate(folds, 1)
+    )
+    counts["lost_areas"] = area.sum() - counts["test_areas"] - counts["train_areas"]
+    counts["lost_ore"] = (area & ore).sum() - counts["test_ore"] - counts["train_ore"]
+    return counts
 
 
 def gap_between(windows: "pd.DataFrame", train: NDArray[np.int64], test: NDArray[np.int64]) -> int:
     """Return the smallest number of free pixels between two sets of windows, negative where they overlap.
 
-    Parameters
-    ----------
-    train, test
-        Row numbers into ``windows``, neither empty.
-
     Raises
     ------
     DataError
-        Where one of the sets is empty.
+        Where one of the sets, row numbers into ``windows``, is empty.
     """
     from scipy.spatial import cKDTree
 
@@ -424,13 +408,13 @@ def share_pixels(windows: "pd.DataFrame", train: NDArray[np.int64], test: NDArra
 def check_folds(
     windows: "pd.DataFrame", folds: Sequence[Fold], *, dead_zone: int = 0, camp: ArrayLike | None = None
 ) -> None:
-    """Prove that folds are spatial.
+    """Prove that folds are spatial, with a dead zone in pixels.
 
     Raises
     ------
     DataError
-        Where a training window is nearer to a test window than the dead zone (pixels), a camp is on both
-        sides, a test window is no area, or an area is not tested exactly once.
+        Where a training window is nearer to a test window than the dead zone, a camp is on both sides,
+        a test window is no area, or an area is not tested exactly once.
     """
     number = windows["number"].to_numpy()
     tested = np.concatenate([test for _, test in folds])
@@ -453,11 +437,6 @@ def random_folds(
 
     Only areas are tested. Training keeps every other window, those that share pixels with a test window
     included: scores from this split are too good, and are given for comparison only.
-
-    Parameters
-    ----------
-    folds
-        2 or more.
 
     Raises
     ------
@@ -486,10 +465,9 @@ def random_folds(
 def window_camps(
     windows: "pd.DataFrame", ids: ArrayLike, coordinates: ArrayLike, grid: "GeoBox"
 ) -> NDArray[np.int64]:
-    """Return the camp of each window: that of the deposits inside it.
+    """Return the camp of each window (window,): that of the deposits inside it, 0 where there is none.
 
-    Camps that share a window are one camp here, with the smallest of their ids, and so for every camp that
-    they are linked to by further windows.
+    Camps that share a window, directly or through others, become one, with the smallest of their ids.
 
     Parameters
     ----------
@@ -497,10 +475,6 @@ def window_camps(
         Camp of each deposit, (deposit,), from 1.
     coordinates
         Easting and northing of each deposit, (deposit, 2), metres.
-
-    Returns
-    -------
-    (window,), 0 where the window holds no deposit.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from gossan.errors import DataError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PPM_PER_UNIT", "clr", "clr_inverse", "log10", "log10_inverse", "transform_values"]
+__all__ = ["PPM_PER_UNIT", "clr", "clr_inverse", "level", "log10", "log10_inverse", "transform_values"]
 
 #: How many parts per million one of each unit is.
 PPM_PER_UNIT: Mapping[str, float] = {"ppt": 1e-6, "ppb": 1e-3, "ppm": 1.0, "pct": 1e4}
@@ -114,6 +114,32 @@ def transform_values(
         factors = _ppm_factors([units.get(name, "") for name in values.columns])
         return _like(values, clr(array * factors)), dict.fromkeys(values.columns, "clr")
     raise UsageError(f"transform {transform!r} is unknown; allowed are log10, clr and none; choose one")
+
+
+def level(values: "pd.DataFrame", group: NDArray[np.int64], *, fewest: int = 30) -> "pd.DataFrame":
+    """Level samples of different background: robust z within each group (median, 1.4826 MAD).
+
+    It reads no label, so it is done once for the survey and not in every fold.
+
+    Parameters
+    ----------
+    values
+        Samples x elements, transformed; NaN = missing.
+    group
+        (n,) rock unit of each sample, -1 = unknown.
+    fewest
+        Groups with fewer samples are pooled, with the unknown, into one.
+
+    Returns
+    -------
+    The table, without unit. An element that does not vary in a group is 0 there.
+    """
+    names, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
+    pooled = np.where((counts < fewest) | (names < 0), -1, names)[inverse]
+    grouped = values.groupby(pooled)
+    centred = values - grouped.transform("median")
+    spread = 1.4826 * centred.abs().groupby(pooled).transform("median")
+    return (centred / spread.where(spread > 0, np.inf)).astype(float)
 
 
 def _like(values: "pd.DataFrame", array: NDArray[np.float64]) -> "pd.DataFrame":

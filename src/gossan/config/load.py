@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from gossan.config.settings import LIMITS, REQUIRED, Project, Settings, members, sections
 from gossan.errors import MissingFileError, UsageError
 
-__all__ = ["adapter", "load_project", "toml_value", "words"]
+__all__ = ["adapter", "from_values", "load_project", "toml_value", "words"]
 
 
 def load_project(path: str | Path, overrides: Sequence[str] = ()) -> Project:
@@ -91,6 +91,18 @@ def _read_value(text: str) -> Any:
     except tomllib.TOMLDecodeError:
         return text
     return found["value"] if len(found) == 1 else text
+
+
+def from_values(values: Mapping[str, Any]) -> Project:
+    """Make a project from what `dataclasses.asdict` and JSON made of one; same checks.
+
+    Raises
+    ------
+    UsageError
+        As `load_project`.
+    """
+    settings = _validate(values)
+    return Project(**{field.name: getattr(settings, field.name) for field in fields(Settings)})
 
 
 # ---- types and unknown keys: pydantic finds, we say it

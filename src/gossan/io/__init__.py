@@ -7,7 +7,7 @@ Readers return what they read and a dictionary of counts that JSON can hold.
 """
 
 from gossan.io.files import file_hash
-from gossan.io.made import write_survey
+from gossan.io.made import read_truth, write_survey
 from gossan.io.outputs import (
     read_layers,
     read_stack,
@@ -33,6 +33,7 @@ __all__ = [
     "read_raster_bands",
     "read_samples",
     "read_stack",
+    "read_truth",
     "write_bands",
     "write_csv",
     "write_json",

@@ -140,13 +140,15 @@ def choose_elements(
             f"no element column is recognised; {naming('', list(columns))}; "
             "names such as Cu, Cu_ppm, Fe2O3_pct or Au (ng/g) are; rename them or list [samples] elements"
         )
-    for symbol in {one.symbol for one in chosen}:
-        same = [one.column for one in chosen if one.symbol == symbol]
-        if len(same) > 1:
-            raise UsageError(
-                f"columns {', '.join(map(repr, same))} all hold {symbol}; an element may come once; "
-                "list the columns to use in [samples] elements"
-            )
+    columns_of: dict[str, list[str]] = {}
+    for one in chosen:
+        columns_of.setdefault(one.symbol, []).append(one.column)
+    twice = [f"{symbol} ({', '.join(same)})" for symbol, same in columns_of.items() if len(same) > 1]
+    if twice:
+        raise UsageError(
+            f"several columns hold one element: {'; '.join(twice)}; an element may come once; "
+            "list what to use in [samples] elements, where needed by the name of its column"
+        )
     return chosen
 
 
@@ -173,7 +175,7 @@ def _find(wanted: str, found: Sequence[ElementColumn], columns: list[str]) -> El
         raise UsageError(
             f"[samples] elements has {wanted!r}, which no column holds; {naming(wanted, columns)}"
         )
+    held = ", ".join(repr(one.column) for one in hits)
     raise UsageError(
-        f"[samples] elements has {wanted!r}, held by the columns {', '.join(repr(one.column) for one in hits)}; "
-        "name one of these columns instead"
+        f"[samples] elements has {wanted!r}, held by the columns {held}; name one of these columns instead"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gossan.errors import UsageError
+from gossan.errors import MissingFileError, UsageError
 from gossan.io.elements import column_name
 from gossan.io.files import replacing
 from gossan.io.outputs import write_bands, write_csv, write_layers
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-__all__ = ["write_survey"]
+__all__ = ["read_truth", "write_survey"]
 
 
 def write_survey(
@@ -77,6 +77,26 @@ def write_survey(
     return path
 
 
+def read_truth(path: Path) -> "pd.DataFrame":
+    """Read what is really there on a made survey: one row a deposit, with ``easting, northing, hidden``.
+
+    Raises
+    ------
+    MissingFileError, UsageError
+        There is no such file, or it lacks a column.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise MissingFileError(
+            f"truth file {path} does not exist; give a CSV table or leave project.truth out"
+        )
+    table = pd.read_csv(path)
+    if missing := [name for name in ("easting", "northing", "hidden") if name not in table]:
+        raise UsageError(f"{path.name} has no column {missing[0]!r}; it needs easting, northing and hidden")
+    return table
+
+
 def _samples_table(survey: Survey) -> "pd.DataFrame":
     samples = survey.samples
     units = samples.units
@@ -124,7 +144,8 @@ def _write_rasters(survey: Survey, folder: Path) -> str:
     text = ""
     for number, layer in enumerate(survey.rasters, 1):
         write_bands(folder / f"raster_{number}.tif", layer.grid, {layer.name: layer.values}, cloud=False)
-        text += f'\n[[rasters]]\npath = "raster_{number}.tif"\nname = {_text(layer.name)}\nkind = "{layer.kind}"\n'
+        text += f'\n[[rasters]]\npath = "raster_{number}.tif"\n'
+        text += f'name = {_text(layer.name)}\nkind = "{layer.kind}"\n'
     return text
 
 

@@ -47,7 +47,8 @@ def write_stack(path: Path, stack: "xr.Dataset") -> None:
 
     Tiled, deflate, NaN where missing; the names of the classes are a tag of the file.
     """
-    import odc.geo.xr  # noqa: F401  # registers the accessor `odc`
+    from odc.geo.geobox import GeoBox
+    from odc.geo.xr import ODCExtensionDs
 
     layers = stack["layers"]
     bands = {str(name): layers[n].values for n, name in enumerate(stack["channel"].values)}
@@ -59,7 +60,10 @@ def write_stack(path: Path, stack: "xr.Dataset") -> None:
         classes = stack[_CLASSES].values
         bands[_CLASSES] = np.where(classes < 0, np.nan, classes).astype(np.float32)
         units.append("class")
-    write_bands(path, stack.odc.geobox, bands, units=units, tags=tags, cloud=False)
+    grid = ODCExtensionDs(stack).geobox
+    if not isinstance(grid, GeoBox):
+        raise UsageError("the stack has no grid; stacks of make_stack have one; make it anew")
+    write_bands(path, grid, bands, units=units, tags=tags, cloud=False)
 
 
 def read_stack(path: Path) -> "xr.Dataset":
@@ -269,7 +273,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Path):
         return value.as_posix()
-    if value != value:  # the missing values of pandas
+    if type(value).__name__ in ("NAType", "NaTType"):  # the missing values of pandas
         return None
     raise UsageError(
         f"{type(value).__name__} cannot be written as JSON; use numbers, text, lists and mappings"

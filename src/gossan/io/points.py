@@ -1,5 +1,6 @@
 """Samples and deposits, from any table of points."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_deposits", "read_samples"]
 
-_NAMES = ("name", "deposit_name", "title", "deposit", "deposit_id", "id")
+#: columns that may name a deposit, best first
+_NAMES = ("name", "(deposit|site|mine|prospect)_?name", "title", "deposit", "((deposit|occ|site|mine)_?)?id")
 _MUCH_CENSORED = 0.3
 
 
@@ -84,29 +86,26 @@ def read_deposits(
     """
     points = read_points(path, source, crs, "deposits")
     columns = list(points.cells.columns)
-    keep = (
-        np.ones(len(points.cells), dtype=bool)
-        if source.where is None
-        else rows_where(source.where, points.cells)
-    )
+    keep = np.ones(len(points.cells), dtype=bool)
+    if source.where is not None:
+        keep = rows_where(source.where, points.cells)
     if not keep.any():
         raise DataError(
-            f"[deposits] where = {source.where!r} holds for none of {len(keep)} deposits; one at least is needed; "
-            "correct it"
+            f"[deposits] where = {source.where!r} holds for none of {len(keep)} deposits; "
+            "one at least is needed; correct it"
         )
     cells, coordinates = points.cells[keep].reset_index(drop=True), points.coordinates[keep]
-    name = next((one for known in _NAMES for one in columns if one.casefold() == known), None)
-    names = _texts(cells, name) if name else [""] * len(cells)
-    camp = None if source.camp is None else find_column(source.camp, columns, "[deposits] camp")
-    named = tuple(text or f"deposit {n}" for n, text in enumerate(names, 1))
-    camps = (
-        None
-        if camp is None
-        else tuple(text or alone for text, alone in zip(_texts(cells, camp), named, strict=True))
-    )
+    name = next((one for known in _NAMES for one in columns if re.fullmatch(known, one, re.IGNORECASE)), None)
+    texts = _texts(cells, name) if name else [""] * len(cells)
+    names = tuple(text or f"deposit {n}" for n, text in enumerate(texts, 1))
+    camp, camps = None, None
+    if source.camp is not None:
+        camp = find_column(source.camp, columns, "[deposits] camp")
+        # a deposit without a camp is one of its own
+        camps = tuple(text or own for text, own in zip(_texts(cells, camp), names, strict=True))
     dropped = points.counts["dropped"] | {"where": int((~keep).sum())}
     counts = points.counts | {"kept": len(cells), "dropped": dropped, "name": name, "camp": camp}
-    return Deposits(coordinates, named, camps), counts | _positions(coordinates, area)
+    return Deposits(coordinates, names, camps), counts | _positions(coordinates, area)
 
 
 def _analyses(
@@ -122,8 +121,8 @@ def _analyses(
         why = _no_contrast(numbers, found)
         if why and (source.elements is not None or (why == "constant" and not _only_limits(found))):
             raise DataError(
-                f"element {one.symbol} (column {one.column!r}) is {why} over {len(numbers)} samples; it must vary; "
-                "leave it out by listing the others in [samples] elements"
+                f"element {one.symbol} (column {one.column!r}) is {why} over {len(numbers)} samples; "
+                "it must vary; leave it out by listing the others in [samples] elements"
             )
         counts[one.symbol] = {"column": one.column, "unit": one.measured_in, **found}
         if why:
@@ -154,7 +153,8 @@ def _warn_elements(elements: dict[str, Any], left_out: dict[str, str]) -> None:
         valued = below + found["measured"] + found.get("above", 0)
         if name not in left_out and below > _MUCH_CENSORED * valued:
             told.append(f"{name} {100 * below / valued:.0f} % below detection")
-        told += [f"{name} {found[rule]} cells of {rule}" for rule in ("text",) if rule in found]
+        if "text" in found:
+            told.append(f"{name} has {found['text']} cells of other text, taken as missing")
     if told:
         warnings.warn(f"samples: {'; '.join(told)}", DataWarning, stacklevel=3)
 
@@ -170,4 +170,5 @@ def _positions(coordinates: NDArray[np.float64], area: "gpd.GeoDataFrame | None"
 
 
 def _texts(cells: Any, column: str) -> list[str]:
-    return ["" if value is None or value != value else str(value).strip() for value in cells[column]]
+    filled = cells[column].astype(object).where(cells[column].notna(), "")
+    return [str(value).strip() for value in filled]

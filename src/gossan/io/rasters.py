@@ -140,6 +140,6 @@ def _check_classes(values: NDArray[Any], name: str) -> None:
     odd = int(np.count_nonzero((values != np.rint(values)) | (np.abs(values) > _MOST_CLASS)))
     if odd:
         raise DataError(
-            f"class raster {name!r} has {odd} pixels that are no whole numbers up to {_MOST_CLASS:,}; classes "
-            "are such numbers; say kind = 'number' or re-export it"
+            f"class raster {name!r} has {odd} pixels that are no whole numbers up to {_MOST_CLASS:,}; "
+            "classes are such numbers; say kind = 'number' or re-export it"
         )

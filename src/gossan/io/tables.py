@@ -1,4 +1,4 @@
-"""Tables of points in text, workbooks and vector files: cells as they are, coordinates in the project's CRS."""
+"""Tables of points in text, workbook or vector files: cells as they are, coordinates in the project's CRS."""
 
 import codecs
 import csv

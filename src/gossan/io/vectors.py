@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_column", "open_vector", "read_area", "read_faults", "read_geology"]
 
-_POLYGON, _LINE, _RING = 3, 1, 2  # shapely's type numbers
+_POLYGON, _LINE, _RING, _COLLECTION = 3, 1, 2, 7  # shapely's type numbers
 
 
 def read_geology(
@@ -214,10 +214,12 @@ def _to_project(
 
 
 def _attribute(frame: "gpd.GeoDataFrame", given: str | None) -> str:
+    from pandas.api.types import is_numeric_dtype
+
     columns = [str(name) for name in frame.columns if name != "geometry"]
     if given is not None:
         return find_column(given, columns, "[geology] attribute")
-    text = [name for name in columns if not np.issubdtype(_numpy_type(frame[name]), np.number)]
+    text = [name for name in columns if not is_numeric_dtype(frame[name].dtype)]
     if len(text) != 1:
         raise UsageError(
             f"[geology] attribute is not given and {len(text)} text attributes could be meant; "
@@ -226,12 +228,10 @@ def _attribute(frame: "gpd.GeoDataFrame", given: str | None) -> str:
     return text[0]
 
 
-def _numpy_type(column: Any) -> np.dtype[Any]:
-    return column.dtype if isinstance(column.dtype, np.dtype) else np.dtype(object)
-
-
 def _plain_text(value: Any) -> str:
-    if value is None or value != value:
+    import pandas as pd
+
+    if pd.isna(value):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value).strip()
 
@@ -243,21 +243,21 @@ def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.Ge
     geometry = frame.geometry.to_numpy().copy()
     present = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
     present[present] = _finite(geometry[present])
+    geometry[~present] = None
     broken = present & ~shapely.is_valid(geometry)
     geometry[broken] = shapely.make_valid(geometry[broken])
     parts, origin = shapely.get_parts(_collections_to_parts(geometry), return_index=True)
-    flat = (shapely.get_type_id(parts) == _POLYGON) & (shapely.area(parts) > 0) & present[origin]
+    flat = (shapely.get_type_id(parts) == _POLYGON) & (shapely.area(parts) > 0)
     kept = np.unique(origin[flat])
     if not len(kept):
         raise DataError(f"{what} file {path.name} holds no polygon; polygons are allowed; {_seen(frame)}")
-    mixed = np.unique(origin[~flat & present[origin]])
-    geometry[mixed] = None
-    for row in mixed[np.isin(mixed, kept)]:
+    mixed = np.union1d(origin[~flat], np.flatnonzero(shapely.get_type_id(geometry) == _COLLECTION))
+    for row in np.intersect1d(mixed, kept):
         geometry[row] = shapely.multipolygons(parts[(origin == row) & flat])
     dropped = {
         "rows without geometry": int((~present).sum()),
         "rows without a polygon": int(present.sum()) - len(kept),
-        "parts that are no polygons": int((~flat & present[origin]).sum()),
+        "parts that are no polygons": int((~flat).sum()),
     }
     _warn_dropped(what, dropped)
     frame = frame.set_geometry(geometry, crs=frame.crs).iloc[kept].reset_index(drop=True)
@@ -268,11 +268,11 @@ def _collections_to_parts(geometry: Any) -> NDArray[np.object_]:
     """Flatten what is nested in geometry collections by one level, so that parts are simple."""
     import shapely
 
-    geometry = np.asarray(geometry, dtype=object).copy()
-    for place in np.flatnonzero(shapely.get_type_id(geometry) == 7):
-        parts = shapely.get_parts(shapely.get_parts(geometry[place]))
-        geometry[place] = shapely.geometrycollections(parts)
-    return geometry
+    flat: NDArray[np.object_] = np.array(geometry, dtype=object)
+    for place in np.flatnonzero(shapely.get_type_id(flat) == _COLLECTION):
+        parts = shapely.get_parts(shapely.get_parts(flat[place]))
+        flat[place] = shapely.geometrycollections(parts)
+    return flat
 
 
 def _as_lines(parts: NDArray[np.object_]) -> NDArray[np.object_]:

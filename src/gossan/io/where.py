@@ -88,7 +88,7 @@ def _clause(tokens: list[_Token], table: "pd.DataFrame", text: str) -> NDArray[n
     sign, values = tokens[1], tokens[2:]
     if sign == ("word", "in") or sign == ("word", "IN"):
         wanted = _listed(values, text)
-        return np.logical_or.reduce([_equal(table[name], one) for one in wanted])
+        return np.asarray(np.stack([_equal(table[name], one) for one in wanted]).any(axis=0), dtype=bool)
     if sign[0] != "sign" or sign[1] not in _COMPARE or len(values) != 1 or values[0][0] == "sign":
         raise _unreadable(text)
     if sign[1] in ("=", "=="):

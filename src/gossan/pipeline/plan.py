@@ -90,9 +90,17 @@ def fold_tasks(project: Project, design: Mapping[str, Any]) -> list[Task]:
 
 
 def _screen(project: Project, part: str, protocol: str, seed: list[int]) -> Task:
-    settings = {"part": part, "settings": asdict(project.screen), "protocol": protocol, "seed": seed}
+    settings = {
+        "part": part,
+        "settings": asdict(project.screen),
+        "block": project.validation.block,
+        "protocol": protocol,
+        "seed": seed,
+    }
     weight = 4 if project.screen.enabled and protocol == "strict" else 0.2
-    return Task(f"screen {part}", _TASKS + "screen", settings, {"prepare": "prepare", "design": "design"}, weight)
+    return Task(
+        f"screen {part}", _TASKS + "screen", settings, {"prepare": "prepare", "design": "design"}, weight
+    )
 
 
 def _fit(name: str, function: str, project: Project, screened: str, settings: dict[str, Any]) -> Task:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gossan import evidence, io
 from gossan.config import Project
-from gossan.errors import DataError
+from gossan.errors import DataError, UsageError
 from gossan.grid import make_grid, nice_resolution, pixel_index, resolution_of
 from gossan.interpolate import idw, nearest_sample
 from gossan.survey import Layer, Samples, Survey, make_stack, sample_spacing
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["build_stack", "derive", "read_survey", "transformed"]
+__all__ = ["build_stack", "derive", "ground_mask", "read_survey", "transformed"]
 
 #: An additional class raster gives at most this many channels, its most frequent classes.
 MOST_CLASSES = 20
@@ -39,10 +39,14 @@ def read_survey(project: Project) -> Survey:
     if project.project.area:
         area, counts["area"] = io.read_area(project.resolve(project.project.area), crs)
     samples, counts["samples"] = io.read_samples(project.resolve(project.samples.path), project.samples, crs)
-    deposits, counts["deposits"] = io.read_deposits(project.resolve(project.deposits.path), project.deposits, crs)
+    deposits, counts["deposits"] = io.read_deposits(
+        project.resolve(project.deposits.path), project.deposits, crs
+    )
     geology = faults = None
     if project.geology:
-        geology, counts["geology"] = io.read_geology(project.resolve(project.geology.path), project.geology, crs)
+        geology, counts["geology"] = io.read_geology(
+            project.resolve(project.geology.path), project.geology, crs
+        )
     if project.faults:
         faults, counts["faults"] = io.read_faults(project.resolve(project.faults.path), project.faults, crs)
     rasters = []
@@ -69,14 +73,16 @@ def _grid(project: Project, samples: Samples, area: Any) -> "GeoBox":
     spacing = sample_spacing(samples.coordinates)
     resolution = project.project.resolution or nice_resolution(spacing)
     if area is not None:
-        region = tuple(float(edge) for edge in area.total_bounds)
+        west, south, east, north = area.total_bounds
     else:
         (west, south), (east, north) = samples.coordinates.min(axis=0), samples.coordinates.max(axis=0)
-        region = (float(west), float(south), float(east), float(north))
+    region = (float(west), float(south), float(east), float(north))
     return make_grid(region, resolution, project.project.crs)
 
 
-def _count_inside(counts: dict[str, Any], name: str, grid: "GeoBox", coordinates: NDArray[np.float64]) -> None:
+def _count_inside(
+    counts: dict[str, Any], name: str, grid: "GeoBox", coordinates: NDArray[np.float64]
+) -> None:
     *_, inside = pixel_index(grid, coordinates)
     counts[name]["inside"] = int(np.count_nonzero(inside))
     counts[name]["outside"] = int(np.count_nonzero(~inside))
@@ -90,7 +96,7 @@ def _words(grid: "GeoBox") -> str:
 def derive(project: Project, survey: Survey) -> Project:
     """Fill in the settings that follow from the data: the resolved project.
 
-    The ore distance is twice the sample spacing; blocks are 4 windows and the dead zone is one window wide;
+    The ore distance is twice the sample spacing and at least a quarter of a window; blocks are 4 windows and the dead zone is one window wide;
     fault density counts lines within half a window; training windows are also cut at half a window.
 
     Raises
@@ -106,8 +112,10 @@ def derive(project: Project, survey: Survey) -> Project:
             f"windows of {size} px given on a map of {rows} x {cols} px; the largest that fits is "
             f"{min(rows, cols)} px: lower windows.size or project.resolution"
         )
-    distance = project.screen.ore_distance or round(2 * sample_spacing(survey.samples.coordinates))
     validation, side = project.validation, size * resolution
+    distance = project.screen.ore_distance or round(
+        max(2 * sample_spacing(survey.samples.coordinates), side / 4)
+    )
     faults = project.faults
     if faults is not None and faults.density_radius is None:
         faults = replace(faults, density_radius=side / 2)
@@ -132,9 +140,14 @@ def derive(project: Project, survey: Survey) -> Project:
 
 def transformed(survey: Survey, project: Project) -> Samples:
     """Return the samples with values levelled and transformed, as the Stack and the screening use them."""
+    if project.samples.level_by == "survey":
+        raise UsageError(
+            "samples.level_by = 'survey' given; this version levels by 'geology' or 'none': choose one of these"
+        )
     values, units = transform_values(survey.samples.values, survey.samples.units, project.samples.transform)
     if project.samples.level_by == "geology":
         values = level(values, _rock_units(survey))
+        units = {name: f"robust z of {unit} by rock unit" for name, unit in units.items()}
     return Samples(survey.samples.coordinates, values, units)
 
 
@@ -142,7 +155,9 @@ def _rock_units(survey: Survey) -> NDArray[np.int64]:
     """Give each sample the number of the rock unit it lies on, -1 where there is none."""
     classes, _ = _classes(survey)
     if classes is None:
-        raise DataError("samples.level_by = 'geology' given without geology; add [geology] or set it to 'none'")
+        raise DataError(
+            "samples.level_by = 'geology' given without geology; add [geology] or set it to 'none'"
+        )
     row, col, inside = pixel_index(survey.grid, survey.samples.coordinates)
     unit = np.full(len(row), -1, dtype=np.int64)
     unit[inside] = classes[row[inside], col[inside]]
@@ -172,16 +187,22 @@ def build_stack(survey: Survey, samples: Samples, project: Project) -> "xr.Datas
         layers[name], units[name] = values, unit
     for name, values in layers.items():
         if not np.isfinite(values).any():
-            raise DataError(f"layer {name!r} has no value on the map {_words(grid)}; leave it out or check its extent")
+            raise DataError(
+                f"layer {name!r} has no value on the map {_words(grid)}; leave it out or check its extent"
+            )
     classes, class_names = _classes(survey)
-    return make_stack(grid, layers, units, classes=classes, class_names=class_names, mask=_mask(survey, project))
+    return make_stack(
+        grid, layers, units, classes=classes, class_names=class_names, mask=ground_mask(survey, project)
+    )
 
 
-def _mask(survey: Survey, project: Project) -> NDArray[np.bool_] | None:
-    mask = None if survey.area is None else evidence.area_mask(survey.area.geometry, survey.grid)
+def ground_mask(survey: Survey, project: Project) -> NDArray[np.bool_]:
+    """Mark the pixels inside the area that are not too far from any sample, (row, col)."""
+    mask = np.ones(tuple(survey.grid.shape), dtype=bool)
+    if survey.area is not None:
+        mask &= evidence.area_mask(survey.area.geometry, survey.grid)
     if project.interpolate.max_gap is not None:
-        near = nearest_sample(survey.samples.coordinates, survey.grid) <= project.interpolate.max_gap
-        mask = near if mask is None else mask & near
+        mask &= nearest_sample(survey.samples.coordinates, survey.grid) <= project.interpolate.max_gap
     return mask
 
 
@@ -191,9 +212,11 @@ def _fault_layers(survey: Survey, project: Project) -> list[tuple[str, str, NDAr
     if isinstance(survey.faults, Layer):
         return [("faults", survey.faults.unit, _resampled(survey.faults, survey.grid))]
     radius = project.faults.density_radius
-    density = [] if radius is None else [
-        ("fault density", "m/km2", evidence.fault_density(survey.faults, survey.grid, radius))
-    ]
+    density = (
+        []
+        if radius is None
+        else [("fault density", "m/km2", evidence.fault_density(survey.faults, survey.grid, radius))]
+    )
     return [("fault distance", "m", evidence.fault_distance(survey.faults, survey.grid)), *density]
 
 

@@ -3,11 +3,11 @@
 A task function must be a pure function of its arguments: what it returns is kept under a key made of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,25 @@ from gossan.models.training import TrainingSettings
 from gossan.pipeline.prepare import build_stack, read_survey, transformed
 from gossan.recipe import Recipe, WindowSet
 from gossan.screen import ScreenSettings
-from gossan.split import ValidationSettings, random_folds, spatial_folds, window_camps
+from gossan.split import Fold, ValidationSettings, random_folds, spatial_folds, window_camps
 from gossan.survey import GeologySource, Samples, find_camps
 from gossan.windows import cut_windows, deposits_in
 
-__all__ = ["STAGES", "design", "fit", "fit_final", "prepare", "screen", "training_index"]
+if TYPE_CHECKING:
+    import pandas as pd
+    from odc.geo.geobox import GeoBox
+
+__all__ = [
+    "STAGES",
+    "design",
+    "fit",
+    "fit_final",
+    "label_windows",
+    "make_folds",
+    "prepare",
+    "screen",
+    "training_index",
+]
 
 #: The fixed number of each stage in the seed of its random draws.
 STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5}
@@ -46,7 +60,9 @@ class Fitting:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Read back what `dataclasses.asdict` and JSON made of the settings."""
-        model = {key: tuple(v) if isinstance(v, list) else v for key, v in values["model"].items()}
+        model: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in values["model"].items()
+        }
         return cls(
             ModelSettings(**model),
             TrainingSettings(**values["training"]),
@@ -56,7 +72,9 @@ class Fitting:
         )
 
 
-def prepare(*, project: dict[str, Any], progress: Progress, checkpoint: Checkpoint, inputs: dict[str, str]) -> dict[str, Any]:
+def prepare(
+    *, project: dict[str, Any], progress: Progress, checkpoint: Checkpoint, inputs: dict[str, str]
+) -> dict[str, Any]:
     """Read the survey's files and make the label-free Stack."""
     settings = from_values(project)
     survey = read_survey(settings)
@@ -83,30 +101,10 @@ def design(
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
     """Cut the windows, label them, number the camps and make the folds of every repeat."""
-    stack, deposits = prepare["stack"], np.asarray(prepare["deposits"])
+    stack, named = prepare["stack"], prepare["deposit_camps"]
     grid = stack.odc.geobox
-    size = windows["size"]
-    table = cut_windows(
-        grid,
-        size,
-        strides=windows["strides"],
-        offsets=tuple(windows["offsets"]),
-        valid=stack["valid"].values,
-        min_valid=windows["min_valid"],
-    )
-    table["deposits"] = deposits_in(table, grid, deposits)
-    side = size * resolution_of(grid)
-    camps = _camps(prepare["deposit_camps"], deposits, side)
-    table["camp"] = window_camps(table, deposits, camps, grid)
-    is_ore = table["deposits"].to_numpy() > 0
-    pixels = {name: round(validation[name] / resolution_of(grid)) for name in ("block", "dead_zone")}
-    folds = {}
-    for repeat in range(validation["repeats"]):
-        draw = np.random.SeedSequence([seed, STAGES["design"], repeat]).generate_state(1)[0]
-        folds[f"strict {repeat}"] = spatial_folds(
-            table, is_ore, camp=table["camp"].to_numpy(), folds=validation["folds"], seed=int(draw), **pixels
-        )
-        folds[f"paper {repeat}"] = random_folds(table, is_ore, folds=validation["folds"], seed=int(draw))
+    table, camps = label_windows(grid, stack["valid"].values, np.asarray(prepare["deposits"]), named, windows)
+    folds = make_folds(table, grid, validation, seed)
     return {
         "windows": table,
         "deposit_camp": camps,
@@ -117,12 +115,58 @@ def design(
     }
 
 
-def _camps(named: list[str] | None, deposits: NDArray[np.float64], side: float) -> NDArray[np.int64]:
-    """Number the camps: as the file names them, else by distance."""
+def label_windows(
+    grid: "GeoBox",
+    valid: NDArray[np.bool_],
+    deposits: NDArray[np.float64],
+    named: Sequence[str] | None,
+    windows: Mapping[str, Any],
+) -> tuple["pd.DataFrame", NDArray[np.int64]]:
+    """Cut the windows; say what each holds: known deposits, and the camp they are of (0 = none).
+
+    Parameters
+    ----------
+    named
+        Camp of each deposit as its file names it; None numbers them by distance.
+    windows
+        The values of `WindowSettings`, resolved.
+
+    Returns
+    -------
+    The windows, and the camp of each deposit, from 1.
+    """
+    table = cut_windows(
+        grid,
+        windows["size"],
+        strides=windows["strides"],
+        offsets=tuple(windows["offsets"]),
+        valid=valid,
+        min_valid=windows["min_valid"],
+    )
+    table["deposits"] = deposits_in(table, grid, deposits)
     if named is None:
-        return find_camps(deposits, side)
-    _, camps = np.unique(named, return_inverse=True)
-    return camps.astype(np.int64) + 1
+        camps = find_camps(deposits, windows["size"] * resolution_of(grid))
+    else:
+        camps = np.unique(list(named), return_inverse=True)[1].astype(np.int64) + 1
+    table["camp"] = window_camps(table, camps, deposits, grid)
+    return table, camps
+
+
+def make_folds(
+    table: "pd.DataFrame", grid: "GeoBox", validation: Mapping[str, Any], seed: int
+) -> dict[str, list[Fold]]:
+    """Make the strict and the random folds of every repeat, by name, such as ``strict 0``."""
+    is_ore, camp = table["deposits"].to_numpy() > 0, table["camp"].to_numpy()
+    block, dead_zone = (round(validation[name] / resolution_of(grid)) for name in ("block", "dead_zone"))
+    folds = {}
+    for repeat in range(validation["repeats"]):
+        draw = [seed, STAGES["design"], repeat]
+        folds[f"strict {repeat}"] = spatial_folds(
+            table, is_ore, camp=camp, folds=validation["folds"], block=block, dead_zone=dead_zone, seed=draw
+        )
+        made = len(folds[f"strict {repeat}"])
+        folds[f"paper {repeat}"] = random_folds(table, is_ore, folds=made, seed=draw)
+    return folds
 
 
 def screen(
@@ -131,6 +175,7 @@ def screen(
     design: dict[str, Any],
     part: str,
     settings: dict[str, Any],
+    block: float,
     protocol: str,
     seed: list[int],
     progress: Progress,
@@ -149,6 +194,7 @@ def screen(
         np.asarray(prepare["deposits"]),
         np.asarray(design["deposit_camp"]),
         distance=float(how.ore_distance or 0),
+        block=block,
         settings=how,
         protocol=protocol,
         seed=seed,
@@ -184,9 +230,7 @@ def fit(
     recipe, fitted = job.run(seed, split, progress, checkpoint)
     answer = fitted.predict(WindowSet(job.ground.stack, job.ground.windows.iloc[test], recipe))
     prevalence = float(job.ground.is_ore[job.index].mean())
-    table = predictions(
-        job.ground, test, answer, prevalence=prevalence, repeat=int(repeat), fold=int(fold)
-    )
+    table = predictions(job.ground, test, answer, prevalence=prevalence, repeat=int(repeat), fold=int(fold))
     return {"predictions": table}
 
 

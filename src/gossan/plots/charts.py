@@ -17,7 +17,7 @@ WIDTH = 4.6
 GRID = "#e4e4e4"
 
 #: One curve: ``x`` and ``y`` and, where there is a band, ``low`` and ``high``.
-Curve = Mapping[str, Sequence[float] | None]
+Curve = Mapping[str, Any]
 
 #: Name of a model, its score, and the interval where there is one.
 Score = tuple[str, float, tuple[float, float] | None]

@@ -73,8 +73,8 @@ def _spots(box: NDArray[np.float64], half: NDArray[np.float64]) -> NDArray[np.fl
 def _overlaps(frames: NDArray[np.float64], taken: NDArray[np.float64]) -> NDArray[np.bool_]:
     low = np.maximum(frames[:, None, :2], taken[None, :, :2])
     high = np.minimum(frames[:, None, 2:], taken[None, :, 2:])
-    both = np.asarray(low < high)
-    return (both[..., 0] & both[..., 1]).any(axis=1)
+    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    return np.asarray(shared.max(axis=1, initial=0.0) > 0)
 
 
 def _covered(frames: NDArray[np.float64], avoid: NDArray[np.float64], gap: float) -> NDArray[np.int64]:

@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-try:
-    from gossan.evidence import class_map, fault_distance
-except ImportError:
-    def class_map(p,codes,grid):
-        from rasterio.features import rasterize
-        return rasterize([(g,codes[u]) for g,u in zip(p.geometry,p["unit"])],out_shape=tuple(grid.shape),transform=grid.transform,fill=-1,dtype="int16")
-    def fault_distance(f,grid):
-        import shapely
-        from scipy.spatial import cKDTree
-        from gossan.grid import centres
-        c=shapely.get_coordinates(shapely.segmentize(f.geometry.values,10.))
-        e,n=centres(grid)
-        E,N=np.meshgrid(e,n)
-        return cKDTree(c).query(np.column_stack([E.ravel(),N.ravel()]))[0].reshape(E.shape).astype(np.float32)
+from gossan.evidence import class_map, fault_distance
 from gossan.grid import make_grid, pixel_index, region_of
 from gossan.synthetic.geology import draw_faults, draw_units, fault_lines, outline_units
 from gossan.synthetic.knobs import Twin
@@ -98,7 +85,7 @@ def make_ground(seed: int, side: float, twin: Twin) -> Ground:
     traces = draw_faults(stream_of(seed, Stage.FAULTS), region_of(grid), twin)
     drawn = draw_units(stream_of(seed, Stage.STRATA), drainage, grid, traces, twin)
     geology = outline_units(drawn, grid, names)
-    units = class_map(geology, {name: number for number, name in enumerate(names)}, grid)
+    units = class_map(geology, np.array([names.index(unit) for unit in geology["unit"]]), grid)
     faults = fault_lines(traces, region_of(grid), twin.crs)
     return Ground(
         grid=grid,

@@ -94,6 +94,9 @@ class Twin:
         Distance over which sediment is diluted by e downstream, m.
     basin
         Least and most area upstream of a sample, km2.
+    stream_preference
+        Exponent of the basin's area in the odds that a cell of a square is sampled: 0 = hollows and streams
+        alike.
     sample_counts
         Samples by unit, Quaternary last, at the default number; others are split in proportion.
     gaps, gap_side
@@ -174,6 +177,7 @@ class Twin:
     mixing_length: float = 1_500.0
 
     basin: tuple[float, float] = (0.02, 25.0)
+    stream_preference: float = 0.5
     sample_counts: tuple[int, ...] = (3568, 1559, 1942, 342, 101)
     gaps: int = 2
     gap_side: float = 3_000.0

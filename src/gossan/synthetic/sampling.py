@@ -52,11 +52,13 @@ def _choose_cells(rng: np.random.Generator, ground: Ground, count: NDArray[np.in
     cells = ground.units.shape[0]
     basin = ground.drainage.basin
     open_cell = (basin >= twin.basin[0]) & (basin <= twin.basin[1]) & ~_gaps(rng, ground, twin)
-    index = rng.permutation(np.flatnonzero(open_cell))
+    index = np.flatnonzero(open_cell)
+    liking = rng.gumbel(size=index.size) + twin.stream_preference * np.log(basin.ravel()[index])
+    index = index[np.argsort(-liking)]
     row, col = np.divmod(index, cells)
     pitch = cells / np.sqrt(count.sum())
     square = (row // pitch).astype(np.int64) * cells + (col // pitch).astype(np.int64)
-    # rank within the square, in the random order that `index` has
+    # rank within the square, in the order of liking that `index` has
     order = np.argsort(square, kind="stable")
     start = np.searchsorted(square[order], square[order], side="left")
     rank = np.empty(index.size, dtype=np.int64)

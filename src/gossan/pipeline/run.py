@@ -1,0 +1,198 @@
+"""The main job: a project's files in, a run folder out."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gossan import io
+from gossan.config import Project, load_project, to_toml
+from gossan.errors import GossanWarning
+from gossan.pipeline.plan import fold_tasks, survey_tasks
+from gossan.pipeline.prepare import derive, read_survey
+from gossan.pipeline.results import Findings, write_outputs
+from gossan.report import write_report
+from gossan.runs import Report, RunFolder, Runner, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gossan.survey import Survey
+
+__all__ = ["Run", "demo", "input_files", "run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    folder
+        Where its files are.
+    metrics
+        Content of ``metrics.json``.
+    targets
+        Content of ``targets.csv``.
+    """
+
+    folder: Path
+    metrics: Mapping[str, Any]
+    targets: "pd.DataFrame"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.folder / "report.html"
+
+
+def run(
+    project: Project,
+    out: str | Path | None = None,
+    *,
+    jobs: int | None = None,
+    on_progress: Report | None = None,
+) -> Run:
+    """Go from a project's files to a ranked, evaluated map of targets.
+
+    What did not change since an earlier run into the same folder is not computed again; a run that was
+    stopped goes on where it was.
+
+    Parameters
+    ----------
+    project
+        As `load_project` returns it.
+    out
+        Run folder; ``runs/<name>`` beside the project file without it.
+    jobs
+        Processes; the number of cores without it. It does not change the result.
+    on_progress
+        Called with the share done, the seconds left (None while unknown) and what is being done.
+
+    Raises
+    ------
+    GossanError
+        In one line; nothing half-written is left behind.
+    """
+    import pandas as pd
+
+    folder = Path(out) if out is not None else _default_folder(project)
+    with _collected() as told:
+        survey = read_survey(project)
+        resolved = derive(project, survey)
+        inputs = {name: io.file_hash(path) for name, path in input_files(project).items()}
+        with RunFolder(folder) as place:
+            store = Store(place.path / ".store")
+            runner = _runner(store, resolved, place, jobs, on_progress)
+            first = survey_tasks(resolved, inputs)
+            design = runner.run(first)["design"]
+            tasks = [*first, *fold_tasks(resolved, design)]
+            results = runner.run(tasks)
+            found = Findings(resolved, survey, results, tuple(told))
+            metrics = write_outputs(found, place.staging)
+            write_report(place.staging)
+            place.publish(
+                project=resolved.project.name,
+                settings=to_toml(resolved),
+                inputs=inputs,
+                tasks=runner.keys(tasks),
+            )
+    return Run(folder, metrics, pd.read_csv(folder / "targets.csv"))
+
+
+def _default_folder(project: Project) -> Path:
+    base = project.file.parent if project.file else Path()
+    return base / "runs" / project.project.name
+
+
+def _runner(
+    store: Store, project: Project, place: RunFolder, jobs: int | None, on_progress: Report | None
+) -> Runner:
+    from gossan.models.training import choose_device
+
+    extra: dict[str, Any] = {} if on_progress is None else {"progress": on_progress}
+    return Runner(
+        store,
+        jobs=jobs or len(os.sched_getaffinity(0)),
+        threads=project.training.threads,
+        device=choose_device(project.training.device),
+        log=place.log,
+        **extra,
+    )
+
+
+def input_files(project: Project) -> dict[str, Path]:
+    """Name every file that a project reads, by the path that the project gives."""
+    named = [project.project.area, project.project.truth, project.samples.path, project.deposits.path]
+    named += [
+        source.path for source in (project.geology, project.faults, *project.rasters) if source is not None
+    ]
+    return {path: project.resolve(path) for path in named if path is not None}
+
+
+@contextmanager
+def _collected() -> Iterator[list[str]]:
+    """Collect our own warnings and show each once; a stored result gives its warnings again."""
+    told: list[str] = []
+    show = warnings.showwarning
+
+    def keep(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        ours = issubclass(category, GossanWarning)
+        if not ours or str(message) not in told:
+            show(message, category, filename, lineno, file, line)
+        if ours and str(message) not in told:
+            told.append(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", GossanWarning)
+        warnings.showwarning = keep
+        yield told
+
+
+#: The demo: a coarser grid of the built-in survey, and settings that two cores finish in minutes.
+DEMO = {
+    "model": ['name = "mfaf-shufflenet-v2"', "width = 0.5"],
+    "windows": ["size = 16", "strides = [16, 8]"],
+    "training": ["epochs = 8"],
+}
+DEMO_SIZE, DEMO_RESOLUTION = 192, 203.125
+
+
+def demo(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    null: bool = False,
+    overrides: Sequence[str] = (),
+    jobs: int | None = None,
+    on_progress: Report | None = None,
+) -> Run:
+    """Write the built-in survey as files and run the whole main job on them.
+
+    Parameters
+    ----------
+    out
+        Folder; the files go to ``survey`` in it, the run to ``run``.
+    seed, null
+        Which draw of the survey; as for `gossan.synthetic_survey`.
+    overrides
+        ``key=value`` settings, as of ``--set``.
+    """
+    from gossan.synthetic import laboratory_table, synthetic_survey
+
+    survey = synthetic_survey(seed, size=DEMO_SIZE, resolution=DEMO_RESOLUTION, null=null)
+    lines = ["[project]", 'truth = "truth.csv"']
+    for section, settings in DEMO.items():
+        lines += [f"[{section}]", *settings]
+    file = io.write_survey(survey, Path(out) / "survey", table=laboratory_table(survey), settings=lines)
+    return run(load_project(file, overrides), Path(out) / "run", jobs=jobs, on_progress=on_progress)

@@ -1,0 +1,83 @@
+"""``report.html``: one page from one ``report.json`` and the maps beside it.
+
+The page needs no network, holds no clock, and is the same bytes for the same run folder. What
+``report.json`` must hold is in `gossan.report.model`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from gossan.errors import DataError, MissingFileError
+from gossan.report import tables, words
+from gossan.report.model import ReportModel
+from gossan.report.pictures import Picture, draw_all, read_maps, undrawable
+
+__all__ = ["ReportModel", "write_report"]
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` and ``figures/`` into a run folder; returns the page's path.
+
+    Parameters
+    ----------
+    folder
+        Of a finished run: ``report.json``, ``stack.tif``, ``prospectivity.tif``, ``targets.gpkg``.
+
+    Raises
+    ------
+    MissingFileError
+        A file of the run is not there.
+    DataError
+        ``report.json`` is no report of format 1.
+    """
+    report = read_report(folder)
+    maps = read_maps(folder, report)
+    pictures = draw_all(folder, report, maps)
+    notes = list(report.get("warnings") or [])
+    if letters := undrawable(report, maps):
+        notes.append(f"No font of this machine draws {letters}: names with them show boxes in the figures.")
+    path = folder / "report.html"
+    path.write_text(render(report, pictures, notes), encoding="utf-8", newline="\n")
+    return path
+
+
+def read_report(folder: Path) -> ReportModel:
+    """Read ``report.json`` of a run folder; raises as `write_report` does."""
+    path = folder / "report.json"
+    if not path.is_file():
+        raise MissingFileError(
+            f"{folder} has no report.json; a folder of a finished run is needed: run it first"
+        )
+    try:
+        report: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is no JSON ({error}); run again to write it anew") from error
+    if not isinstance(report, dict) or report.get("format") != 1:
+        given = report.get("format") if isinstance(report, dict) else type(report).__name__
+        raise DataError(f"{path} has format {given}; this version reads format 1: run again to write it anew")
+    return cast(ReportModel, report)
+
+
+def render(report: ReportModel, pictures: dict[str, Picture], notes: list[str]) -> str:
+    """Fill the page's template; every text that comes from data is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("gossan", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("report.html.jinja")
+    return page.render(
+        title=report.get("title") or "Prospectivity report",
+        command=report.get("command") or "",
+        pictures=pictures,
+        notes=notes,
+        found=words.found(report),
+        tiles=words.key_numbers(report),
+        tables=tables.all_tables(report),
+    )

@@ -1,0 +1,240 @@
+"""The figures of a report, drawn from the files of the run folder."""
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gossan import plots
+from gossan.errors import MissingFileError
+from gossan.report.model import ReportModel
+from gossan.report.words import by_model, estimate, percent
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import numpy as np
+    import xarray as xr
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+__all__ = ["Maps", "Picture", "draw_all", "read_maps", "undrawable"]
+
+PRINT_DPI, PAGE_DPI = 300, 150
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page: its name, what a reader who does not see it is told, its caption and its data."""
+
+    name: str
+    alt: str
+    caption: str
+    uri: str
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the run folder holds to draw from; layers by name, score and spread (row, col)."""
+
+    ground: plots.Ground
+    stack: "xr.Dataset"
+    score: "NDArray[np.float32]"
+    spread: "NDArray[np.float32]"
+    layers: "dict[str, gpd.GeoDataFrame]"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A figure to be drawn."""
+
+    name: str
+    draw: "Callable[[], Figure]"
+    alt: str
+    caption: str
+    kind: Literal["png", "svg"] = "png"
+    wide: bool = False
+
+
+def read_maps(folder: Path, report: ReportModel) -> Maps:
+    """Read the rasters and layers of a run folder.
+
+    Raises
+    ------
+    MissingFileError
+        A file of the run is not there.
+    """
+    from gossan.grid import region_of
+    from gossan.io import read_layers, read_raster_bands, read_stack
+
+    paths = [folder / name for name in ("stack.tif", "prospectivity.tif", "targets.gpkg")]
+    if missing := [path.name for path in paths if not path.is_file()]:
+        raise MissingFileError(
+            f"{folder} has no {', '.join(missing)}; a report needs a finished run: run it again"
+        )
+    stack = read_stack(paths[0])
+    bands, grid = read_raster_bands(paths[1])
+    layers = read_layers(paths[2])
+    geology = layers.get("geology")
+    ground = plots.Ground(
+        region=region_of(grid),
+        crs=str(report.get("crs") or grid.crs),
+        geology=geology if geology is not None and "unit" in geology else None,
+        classes=stack["classes"].values if "classes" in stack else None,
+        class_names=tuple(stack.attrs["class_names"]),
+        faults=layers.get("faults"),
+        deposits=layers.get("deposits"),
+        credit=_credit(report),
+    )
+    return Maps(ground, stack, bands["score"], bands["spread"], layers)
+
+
+def _credit(report: ReportModel) -> str:
+    version = report.get("version") or ""
+    made = version if isinstance(version, str) else version.get("gossan", "")
+    return " · ".join(part for part in (str(report.get("title") or ""), f"gossan {made}".strip()) if part)
+
+
+def draw_all(folder: Path, report: ReportModel, maps: Maps) -> dict[str, Picture]:
+    """Draw every figure that the run has numbers for; each is written to ``figures/`` too, at 300 dpi."""
+    target = folder / "figures"
+    target.mkdir(exist_ok=True)
+    pictures = {}
+    for plan in (*_map_plans(report, maps), *_chart_plans(report)):
+        figure = plan.draw()
+        (target / f"{plan.name}.png").write_bytes(plots.save(figure, dpi=PRINT_DPI))
+        data = base64.b64encode(plots.save(figure, plan.kind, dpi=PAGE_DPI)).decode("ascii")
+        mime = "image/svg+xml" if plan.kind == "svg" else "image/png"
+        pictures[plan.name] = Picture(
+            plan.name, plan.alt, plan.caption, f"data:{mime};base64,{data}", plan.wide
+        )
+    return pictures
+
+
+def _map_plans(report: ReportModel, maps: Maps) -> Iterator[_Plan]:
+    import numpy as np
+
+    ground, areas, targets = maps.ground, maps.layers["areas"], maps.layers["targets"]
+    if "rank" in targets:
+        targets = targets.sort_values("rank")
+    numbers = ", ".join(str(value) for value in targets["number"].head(10))
+    yield _Plan(
+        "targets",
+        lambda: plots.target_map(ground, areas, targets),
+        f"Map of {len(targets)} numbered targets on the geology with faults and known deposits."
+        + (f" The best are areas {numbers}." if numbers else ""),
+        "Targets on the geology (the paper's Fig. 8). An area is proposed by models that were not trained"
+        " on it. Its number is its place on the map, counted by rows from the north-west, and no rank.",
+        wide=True,
+    )
+    if np.isfinite(maps.score).any():
+        yield _Plan(
+            "score",
+            lambda: plots.score_map(ground, maps.score),
+            "Map of the score in five classes from very low to very high, with known deposits.",
+            "Score by models that were not trained on the area. Classes are shares of the scored ground, since"
+            " a score ranks ground and is no probability of a deposit.",
+        )
+    if np.isfinite(maps.spread).any():
+        yield _Plan(
+            "spread",
+            lambda: plots.spread_map(ground, maps.spread),
+            "Map of the standard deviation of the score over repeats and seeds.",
+            "Where repeats and seeds disagree. This is not the whole uncertainty: all saw the same deposits.",
+        )
+    if "fold" in areas:
+        yield _Plan(
+            "folds",
+            lambda: plots.folds_map(ground, areas),
+            "Map of the fold that held out each area, with the camps of deposits outlined.",
+            "Which fold held out each area (first repeat). A camp is never split between training and test.",
+        )
+    yield _channels_plan(report, maps)
+
+
+def _channels_plan(report: ReportModel, maps: Maps) -> _Plan:
+    names = [str(name) for name in maps.stack["channel"].values]
+    units = [str(unit) for unit in maps.stack["units"].values]
+    kept = {row["name"]: row.get("kept", True) for row in report.get("channels") or []}
+    used = [bool(kept.get(name, True)) for name in names]
+    return _Plan(
+        "channels",
+        lambda: plots.channels_figure(
+            maps.ground, maps.stack["layers"].values, names, units=units, kept=used
+        ),
+        f"Small maps of {len(names)} channels: {', '.join(names)}.",
+        "Channels (the paper's Fig. 2), each on its own scale cut at its 2 % and 98 % quantiles; points are"
+        " known deposits, which are labels and never a channel. In brackets: dropped by the screening."
+        " Detail finer than the sample spacing is interpolation.",
+        wide=True,
+    )
+
+
+def _chart_plans(report: ReportModel) -> Iterator[_Plan]:
+    rows = [(name, summary.get("auc") or {}) for name, summary in by_model(report).items()]
+    scores = [
+        (name, float(auc["mean"]), _pair(auc.get("ci95")))
+        for name, auc in rows
+        if auc.get("mean") is not None
+    ]
+    if scores:
+        said = "; ".join(f"{name} {estimate(auc)}" for name, auc in rows)
+        caption = "AUC of the model and its rivals on the same folds; intervals are clustered by camp."
+        yield _Plan(
+            "auc", lambda: plots.interval_plot(scores), f"AUC with its interval: {said}.", caption, "svg"
+        )
+    curves = report.get("curves") or {}
+    rates = {name: curve["prediction_rate"] for name, curve in curves.items() if curve.get("prediction_rate")}
+    budget = (report.get("coverage") or {}).get("budget")
+    if rates:
+        yield _Plan(
+            "prediction_rate",
+            lambda: plots.prediction_rate(rates, budget=budget),
+            f"Share of held-out deposits found against share of ground searched: {_at(rates, budget)}.",
+            "Prediction rate: what searching the best ground first would have found, had the deposits of the"
+            " area been unknown. A curve on the dotted line is chance.",
+            "svg",
+        )
+    rocs = {name: curve["roc"] for name, curve in curves.items() if curve.get("roc")}
+    if rocs:
+        said = f"ROC curves of {', '.join(rocs)}, with the chance line."
+        caption = "ROC curves over the held-out areas. Barren means that no deposit is known there."
+        yield _Plan("roc", lambda: plots.roc(rocs), said, caption, "svg")
+    elements = (report.get("screening") or {}).get("rows") or []
+    if elements:
+        kept = ", ".join(row["element"] for row in elements if row.get("keep")) or "none"
+        caption = "How well each element alone tells samples near known deposits from the others."
+        yield _Plan(
+            "screening",
+            lambda: plots.screening_plot(elements),
+            f"AUC by element; kept: {kept}.",
+            caption,
+            "svg",
+        )
+
+
+def _pair(ci: Any) -> tuple[float, float] | None:
+    return (float(ci[0]), float(ci[1])) if ci else None
+
+
+def _at(rates: Any, budget: float | None) -> str:
+    """Say what each curve has found at the budget."""
+    import numpy as np
+
+    share = 0.1 if budget is None else budget
+    parts = (
+        f"{name} {percent(float(np.interp(share, curve['x'], curve['y'])))}" for name, curve in rates.items()
+    )
+    return f"at {percent(share)} of the ground, {', '.join(parts)}"
+
+
+def undrawable(report: ReportModel, maps: Maps) -> str:
+    """Return the letters of names that no font of this machine can draw in a picture."""
+    geology = maps.ground.geology
+    units = (
+        list(maps.ground.class_names) if geology is None else geology["unit"].astype(str).unique().tolist()
+    )
+    elements = [row["element"] for row in (report.get("screening") or {}).get("rows") or []]
+    channels = [str(name) for name in maps.stack["channel"].values]
+    return plots.missing_glyphs([maps.ground.credit, *units, *elements, *channels, *by_model(report)])

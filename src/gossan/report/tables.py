@@ -1,0 +1,235 @@
+"""The tables of a report as text: every cell is written here, the page only places it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gossan.report.model import ReportModel
+from gossan.report.words import NONE, by_model, estimate, flatten, number, p_value, percent
+
+__all__ = ["Table", "all_tables"]
+
+TOP = 10
+
+#: Measures by key; AUC comes with its interval.
+MEASURES = {
+    "auc": "AUC (95 % interval)",
+    "auc_pooled": "AUC pooled",
+    "average_precision": "Average precision",
+    "recall_ore": "Recall, ore",
+    "f1_ore": "F1, ore",
+    "f1_macro": "F1, macro",
+    "f1_weighted": "F1, weighted",
+    "accuracy": "Accuracy",
+    "accuracy_all_barren": "Accuracy of ‘all barren’",
+    "brier": "Brier score",
+}
+
+#: Columns of targets: heading, decimals, divisor.
+TARGET_COLUMNS = {
+    "rank": ("Rank", 0, 1),
+    "number": ("Area", 0, 1),
+    "score_mean": ("Score", 2, 1),
+    "spread": ("Spread", 2, 1),
+    "area_km2": ("km²", 1, 1),
+    "known_deposits": ("Known deposits", 0, 1),
+    "nearest_known_m": ("Nearest known (km)", 1, 1000),
+    "easting": ("Easting (m)", 0, 1),
+    "northing": ("Northing (m)", 0, 1),
+    "longitude": ("Longitude (°)", 4, 1),
+    "latitude": ("Latitude (°)", 4, 1),
+}
+
+BALANCE = {"smote": "SMOTE", "weights": "class weights", "batches": "balanced batches", "none": "nothing"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to print; ``text`` is the number of leading columns that hold text and not numbers."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text: int = 1
+    note: str = ""
+
+
+def all_tables(report: ReportModel) -> dict[str, Table]:
+    """Return the tables for which the run has numbers, by name."""
+    made = {
+        "targets": _targets(report),
+        "models": _models(report),
+        "balance": _balance(report),
+        "design": _design(report),
+        "data": _data(report),
+        "screening": _screening(report),
+        "leakage": _leakage(report),
+        "settings": _settings(report),
+        "versions": _versions(report),
+    }
+    return {name: table for name, table in made.items() if table.rows}
+
+
+def _targets(report: ReportModel) -> Table:
+    targets = (report.get("targets") or [])[:TOP]
+    columns = [name for name in TARGET_COLUMNS if any(row.get(name) is not None for row in targets)]
+    rows = tuple(tuple(_target_cell(row.get(name), name) for name in columns) for row in targets)
+    count = len(report.get("targets") or [])
+    caption = f"The best {len(rows)} of {count} targets" if count > len(rows) else f"All {count} targets"
+    note = (
+        f"Coordinates are centres, in {report.get('crs') or 'the project’s CRS'} and WGS 84."
+        " Score: mean over repeats of models that were not trained on the area."
+        " Spread: standard deviation over repeats and seeds. All targets are in targets.csv and targets.gpkg."
+    )
+    return Table(caption, tuple(TARGET_COLUMNS[name][0] for name in columns), rows, text=0, note=note)
+
+
+def _target_cell(value: Any, name: str) -> str:
+    _, digits, divisor = TARGET_COLUMNS[name]
+    return NONE if value is None else number(float(value) / divisor, digits)
+
+
+def _models(report: ReportModel) -> Table:
+    models = by_model(report)
+    paired = (report.get("metrics") or {}).get("paired") or {}
+    known = [key for key in MEASURES if any((summary.get(key) or {}) for summary in models.values())]
+    rows = []
+    for i, (name, summary) in enumerate(models.items()):
+        difference = paired.get(name) or {}
+        gap = {"mean": difference.get("difference"), "ci95": difference.get("ci95")}
+        auc = summary.get("auc") or {}
+        cells = [estimate(summary.get(key)) if key == "auc" else _mean(summary.get(key)) for key in known]
+        sds = number(auc.get("sd_folds")), number(auc.get("sd_repeats"))
+        rows.append((name, *cells, *sds, "this run" if i == 0 else estimate(gap)))
+    head = (
+        "Model",
+        *(MEASURES[key] for key in known),
+        "SD folds",
+        "SD repeats",
+        "AUC of this run minus its AUC",
+    )
+    note = (
+        "AUC: share of barren areas of the same fold that score below a held-out deposit; 0.5 is chance."
+        " The interval is clustered by camp; the standard deviations (SD) over folds and repeats are of the AUC"
+        " and are no interval. Accuracy, recall and F1 are at the vote for MFAF, at 0.5 for the others."
+    )
+    return Table("The model and its rivals on held-out ground", head, tuple(rows) if known else (), note=note)
+
+
+def _mean(value: Any) -> str:
+    return number((value or {}).get("mean") if isinstance(value, Mapping) or value is None else value)
+
+
+def _balance(report: ReportModel) -> Table:
+    balance = report.get("balance") or {}
+    method = ((report.get("project") or {}).get("balance") or {}).get("method", "balancing")
+    pairs = (
+        (f"with {BALANCE.get(method, method)}", balance.get("with")),
+        ("without balancing", balance.get("without")),
+    )
+    rows = tuple((label, estimate(auc)) for label, auc in pairs if auc)
+    return Table("Rare ore, balanced in the training windows only", ("Training", "AUC (95 % interval)"), rows)
+
+
+def _design(report: ReportModel) -> Table:
+    checked, windows = report.get("validation") or {}, report.get("windows") or {}
+    lengths = ("block_m", "dead_zone_m")
+    rows = [
+        ("Grid", _grid(report)),
+        ("Protocol", checked.get("protocol")),
+        ("Folds", _whole(checked.get("folds"))),
+        ("Repeats, each with its own blocks", _whole(checked.get("repeats"))),
+        ("Camps of deposits", _whole(checked.get("camps"))),
+        ("Deposits inside the map", _whole(checked.get("deposits_inside"))),
+        ("Areas scored", _whole(windows.get("areas"))),
+        ("Areas with deposits (ore)", _whole(windows.get("ore_areas"))),
+        ("Training windows", _whole(windows.get("training_windows"))),
+        ("Side of a window", _window_side(windows)),
+        *(
+            (label, _kilometres(checked.get(key)))
+            for label, key in zip(("Block", "Dead zone"), lengths, strict=True)
+        ),
+        ("Areas that train, mean over folds", _share(checked.get("train_share"))),
+        ("Ore among training windows", _share(checked.get("ore_share"))),
+    ]
+    shown = tuple((label, value) for label, value in rows if value is not None)
+    return Table("How training and test were kept apart", ("What", "Value"), shown)
+
+
+def _grid(report: ReportModel) -> str | None:
+    grid = report.get("grid") or {}
+    rows, cols, resolution = grid.get("rows"), grid.get("cols"), grid.get("resolution")
+    if not (rows and cols and resolution):
+        return None
+    return f"{number(rows)} × {number(cols)} pixels of {resolution:g} m, {report.get('crs') or 'no CRS'}"
+
+
+def _whole(value: Any) -> str | None:
+    return None if value is None else number(int(value))
+
+
+def _share(value: Any) -> str | None:
+    return None if value is None else percent(float(value))
+
+
+def _kilometres(value: Any) -> str | None:
+    return None if value is None else f"{float(value) / 1000:.3g} km"
+
+
+def _window_side(windows: Mapping[str, Any]) -> str | None:
+    pixels, metres = windows.get("size_px"), windows.get("size_m")
+    parts = [f"{pixels} px" if pixels else "", _kilometres(metres) if metres else ""]
+    return ", ".join(part for part in parts if part) or None
+
+
+def _data(report: ReportModel) -> Table:
+    rows = []
+    for source, counts in (report.get("data") or {}).items():
+        for name, value in flatten(counts):
+            rows.append((source, name.replace("_", " ").replace(".", ", ") or "rows", _counted(value)))
+    return Table("What was read, kept and dropped", ("Source", "What", "Count"), tuple(rows), text=2)
+
+
+def _counted(text: str) -> str:
+    return number(int(text)) if text.isdigit() else text
+
+
+def _screening(report: ReportModel) -> Table:
+    screening = report.get("screening") or {}
+    elements = sorted(screening.get("rows") or [], key=lambda row: -(row.get("auc") or 0))
+    rows = tuple(
+        (
+            row["element"],
+            row.get("direction") or NONE,
+            number(row.get("auc")),
+            number(row.get("z_auc")),
+            p_value(row.get("p")),
+            number(row.get("folds_kept")),
+            "kept" if row.get("keep") else "dropped",
+        )
+        for row in elements
+    )
+    head = ("Element", "Near deposits", "AUC", "Z_AUC", "p", "Folds that kept it", "Final model")
+    note = screening.get("note") or ""
+    if screening.get("protocol") == "strict":
+        note = f"p is from a null in which every camp is moved; each fold screens anew on its own. {note}"
+    return Table("Screening of elements", head, rows, text=2, note=note.strip())
+
+
+def _leakage(report: ReportModel) -> Table:
+    leakage = (report.get("metrics") or {}).get("leakage") or {}
+    rows = tuple((name.replace("_", " "), value) for name, value in flatten(leakage))
+    note = "What the same model scores when training and test are allowed to touch: not to be believed."
+    return Table("Leakage", ("What", "Value"), rows, note=note)
+
+
+def _settings(report: ReportModel) -> Table:
+    rows: Sequence[tuple[str, str]] = list(flatten(report.get("project") or {}))
+    return Table("Every setting of the run", ("Setting", "Value"), tuple(rows), text=2)
+
+
+def _versions(report: ReportModel) -> Table:
+    version = report.get("version") or {}
+    versions = version if isinstance(version, Mapping) else {"gossan": version}
+    rows = tuple((str(name), str(value)) for name, value in versions.items())
+    return Table("Versions", ("Package", "Version"), rows, text=2)

@@ -1,0 +1,289 @@
+"""Numbers as text, and what was found in plain and careful words."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gossan.report.model import Estimate, Paired, ReportModel, Summary
+
+__all__ = [
+    "by_model",
+    "estimate",
+    "flatten",
+    "found",
+    "interval",
+    "key_numbers",
+    "number",
+    "p_value",
+    "percent",
+    "summary_of",
+]
+
+NONE = "–"
+
+
+# ---- numbers
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Write a number with so many decimals, thousands apart; a dash where there is none.
+
+    >>> number(0.7449), number(12345.6, 0), number(None), number(3)
+    ('0.74', '12 345', '–', '3')
+    """
+    if value is None:
+        return NONE
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    text = f"{value:,d}" if isinstance(value, int) else f"{value:,.{digits}f}"
+    return text.replace(",", "\u202f").replace("-", "−")
+
+
+def percent(share: float | None) -> str:
+    """Write a share.
+
+    >>> percent(0.1), percent(0.004), percent(None)
+    ('10 %', '0.4 %', '–')
+    """
+    if share is None:
+        return NONE
+    return f"{100 * share:.{0 if share >= 0.1 or share == 0 else 1}f}\u00a0%".replace(".0\u00a0", "\u00a0")
+
+
+def p_value(p: float | None) -> str:
+    """Write a p value.
+
+    >>> p_value(0.0002), p_value(0.0134), p_value(0.51)
+    ('< 0.001', '0.013', '0.51')
+    """
+    if p is None:
+        return NONE
+    return "<\u00a00.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def _decimals(ci: Sequence[float] | None) -> int:
+    """Return two, or three where the interval is so narrow that the third says something."""
+    return 3 if ci and (ci[1] - ci[0]) / 2 < 0.01 else 2
+
+
+def interval(ci: Sequence[float] | None) -> str:
+    """Write an interval.
+
+    >>> interval([0.612, 0.853]), interval(None)
+    ('0.61 to 0.85', '–')
+    """
+    digits = _decimals(ci)
+    return f"{number(float(ci[0]), digits)} to {number(float(ci[1]), digits)}" if ci else NONE
+
+
+def estimate(value: Estimate | Mapping[str, Any] | float | None) -> str:
+    """Write a measure with its interval where it has one.
+
+    >>> estimate({"mean": 0.7449, "ci95": [0.612, 0.853]}), estimate({"mean": 0.5}), estimate(None)
+    ('0.74 (0.61 to 0.85)', '0.50', '–')
+    """
+    if value is None or isinstance(value, int | float):
+        return number(None if value is None else float(value))
+    mean, ci = value.get("mean"), value.get("ci95")
+    if mean is None:
+        return NONE
+    text = number(float(mean), _decimals(ci))
+    return f"{text} ({interval(ci)})" if ci else text
+
+
+def flatten(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """List the leaves of nested settings or counts by dotted name.
+
+    >>> list(flatten({"windows": {"size": 64, "strides": [32, 64]}, "rasters": [{"path": "a.tif"}]}))
+    [('windows.size', '64'), ('windows.strides', '[32, 64]'), ('rasters.1.path', 'a.tif')]
+    """
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from flatten(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(tree, list) and tree and all(isinstance(item, Mapping) for item in tree):
+        for i, value in enumerate(tree, start=1):
+            yield from flatten(value, f"{name}.{i}")
+    else:
+        yield (
+            name,
+            tree if isinstance(tree, str) else NONE if tree is None else json.dumps(tree, ensure_ascii=False),
+        )
+
+
+# ---- models
+
+
+def summary_of(entry: Mapping[str, Any] | None) -> Summary:
+    """Return the measures of a rival, which stand under ``summary`` or by themselves."""
+    entry = entry or {}
+    inner = entry.get("summary")
+    return inner if isinstance(inner, Mapping) else entry
+
+
+def by_model(report: ReportModel) -> dict[str, Summary]:
+    """Return the measures of every model, the model of the run first."""
+    metrics = report.get("metrics") or {}
+    rivals = metrics.get("rivals") or {}
+    return {metrics.get("model") or "model": metrics.get("summary") or {}} | {
+        name: summary_of(entry) for name, entry in rivals.items()
+    }
+
+
+def key_numbers(report: ReportModel) -> list[tuple[str, str]]:
+    """Return the few numbers to see first, each with its meaning."""
+    metrics, coverage = report.get("metrics") or {}, report.get("coverage") or {}
+    auc = (metrics.get("summary") or {}).get("auc") or {}
+    tiles = []
+    if auc.get("mean") is not None:
+        ci = auc.get("ci95")
+        reach = f"95 % interval {interval(ci)}" if ci else "too few camps for an interval"
+        tiles.append((number(float(auc["mean"]), _decimals(ci)), f"AUC on held-out ground; {reach}"))
+    if coverage.get("known") and coverage.get("predicted") is not None:
+        share = percent(coverage.get("budget"))
+        held = f"{coverage['predicted']} of {coverage['known']}"
+        tiles.append((held, f"known deposits predicted in the best {share} of the ground"))
+    if camps := _camps(report):
+        tiles.append((number(camps), "camps of deposits: the real sample size"))
+    return [*tiles, (number(len(report.get("targets") or [])), "targets")]
+
+
+# ---- what was found
+
+
+def found(report: ReportModel) -> list[str]:
+    """Say what was found, one sentence an item, nothing that the numbers do not carry."""
+    parts = (
+        _ground(report),
+        _auc(report),
+        *_rivals(report),
+        _coverage(report),
+        _hidden(report),
+        _targets(report),
+    )
+    return [part for part in parts if part]
+
+
+def _ground(report: ReportModel) -> str:
+    windows, checked = report.get("windows") or {}, report.get("validation") or {}
+    areas, size = windows.get("areas"), windows.get("size_m")
+    if not areas:
+        return ""
+    side = f" of {size / 1000:.3g} km a side" if size else ""
+    text = f"{number(areas)} square areas{side} were scored"
+    if (deposits := checked.get("deposits_inside")) is not None and (camps := _camps(report)):
+        text += f"; {number(deposits)} known deposits, in {number(camps)} camps, lie inside"
+    return text + "."
+
+
+def _camps(report: ReportModel) -> int | None:
+    return (report.get("metrics") or {}).get("camps") or (report.get("validation") or {}).get("camps")
+
+
+def _auc(report: ReportModel) -> str:
+    metrics = report.get("metrics") or {}
+    auc = (metrics.get("summary") or {}).get("auc") or {}
+    mean, ci = auc.get("mean"), auc.get("ci95")
+    if mean is None:
+        return (
+            "No score of the model could be computed, so nothing says whether the map is better than chance."
+        )
+    value = number(float(mean), _decimals(ci))
+    text = f"Held-out deposits scored above {percent(mean)} of the barren areas on average (AUC {value}"
+    if not ci:
+        return f"{text}; 0.5 is chance); there are too few camps for an interval, so this may be chance."
+    camps = _camps(report)
+    source = f"95 % interval from {camps} camps: " if camps else "95 % interval: "
+    return f"{text}; {source}{interval(ci)}). {_against_chance(ci)}{_protocol(metrics.get('protocol'))}"
+
+
+def _against_chance(ci: Sequence[float]) -> str:
+    if ci[0] > 0.5:
+        return "The interval lies above 0.5: the ranking is better than chance."
+    if ci[1] < 0.5:
+        return (
+            "The interval lies below 0.5: the ranking is worse than chance, and the map should not be used."
+        )
+    return "The interval includes 0.5: these data do not show that the ranking is better than chance."
+
+
+def _protocol(protocol: str | None) -> str:
+    if protocol != "paper":
+        return ""
+    return (
+        " This was measured by the paper's protocol, in which training and test windows overlap:"
+        " expect less on new ground."
+    )
+
+
+def _rivals(report: ReportModel) -> list[str]:
+    metrics = report.get("metrics") or {}
+    models = by_model(report)
+    model = next(iter(models))
+    own = (models[model].get("auc") or {}).get("mean")
+    paired = metrics.get("paired") or {}
+    sentences = []
+    for rival in list(models)[1:]:
+        theirs = (models[rival].get("auc") or {}).get("mean")
+        sentences.append(_rival(model, rival, paired.get(rival) or {}, own, theirs))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _rival(model: str, rival: str, paired: Paired, own: float | None, theirs: float | None) -> str:
+    difference, ci = paired.get("difference"), paired.get("ci95")
+    if difference is None:
+        return ""
+    better, worse = (model, rival) if difference >= 0 else (rival, model)
+    gap = f"by {number(abs(float(difference)))} AUC"
+    if not ci:
+        return f"{better} scores {gap} above {worse}; there are too few camps to say whether that is chance."
+    shown = ci if difference >= 0 else [-ci[1], -ci[0]]
+    if shown[0] > 0:
+        advice = "" if difference >= 0 else f": prefer {rival}'s map"
+        return f"{better} ranks better than {worse} {gap} ({interval(shown)}){advice}."
+    least = paired.get("smallest_detectable")
+    hint = f"; with these camps a difference under {number(float(least))} cannot be seen" if least else ""
+    lead = f"{better} is ahead of {worse} {gap}, but the interval of the difference"
+    return f"{lead} ({interval(shown)}) includes 0: no difference is shown{hint}."
+
+
+def _coverage(report: ReportModel) -> str:
+    coverage = report.get("coverage") or {}
+    known, predicted, budget = coverage.get("known"), coverage.get("predicted"), coverage.get("budget")
+    if not known or predicted is None or budget is None:
+        return ""
+    text = (
+        f"The best {percent(budget)} of the ground holds {predicted} of {known} known deposits as predicted"
+        f" by models that were not trained there; chance would give about {budget * known:.2g}."
+    )
+    fitted = coverage.get("fitted")
+    if fitted is not None:
+        text += (
+            f" The final model, which was trained on them, covers {fitted}: that is fitted, and no evidence."
+        )
+    return text
+
+
+def _hidden(report: ReportModel) -> str:
+    hidden = report.get("hidden") or {}
+    share, count = hidden.get("found_share"), hidden.get("count")
+    if share is None or not count:
+        return ""
+    budget, chance = hidden.get("budget"), hidden.get("chance")
+    ground = (
+        f"the best {percent(budget)} of the ground without known deposits" if budget else "the best ground"
+    )
+    text = f"The truth of this made survey is known: {ground} holds {percent(share)} of its {count} hidden deposits"
+    text += f", against {percent(chance)} by chance" if chance is not None else ""
+    distance = hidden.get("distance_share")
+    text += (
+        f" and {percent(distance)} when ranked by the distance to a known one" if distance is not None else ""
+    )
+    return text + "."
+
+
+def _targets(report: ReportModel) -> str:
+    rows = report.get("targets") or []
+    if not rows:
+        return "No area qualified as a target."
+    new = sum(1 for row in rows if not row.get("known_deposits"))
+    return f"{len(rows)} targets are proposed, {new} of them without a known deposit."
