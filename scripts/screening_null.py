@@ -20,7 +20,9 @@ SIZE, RESOLUTION = 96, 406.25
 
 def main() -> None:
     """Screen every survey under both rules and write the rates."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--surveys", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--to", type=Path)

@@ -24,11 +24,15 @@ def main() -> None:
         arguments.to.parent.mkdir(parents=True, exist_ok=True)
         arguments.to.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for name, value in summary.items():
-        print(f"{name:44s} {value['mean']:7.3f}  sd {value['sd']:.3f}  95 % {value['low']:.3f} to {value['high']:.3f}")
+        print(
+            f"{name:44s} {value['mean']:7.3f}  sd {value['sd']:.3f}  95 % {value['low']:.3f} to {value['high']:.3f}"
+        )
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=10, help="draws of the survey, from seed 0")
     parser.add_argument("--null", action="store_true", help="camps anywhere: nothing can be found")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
@@ -54,8 +58,11 @@ def _draw(seed: int, arguments: argparse.Namespace) -> dict[str, float]:
     for rival, summary in metrics["rivals"].items():
         row[f"auc {rival}"] = summary["auc"]["mean"]
         row[f"model - {rival}"] = metrics["paired"][rival]["difference"]
-    row |= {f"random split auc {name}": each["auc"]["mean"] for name, each in metrics["leakage"]["random"].items()}
+    row |= {
+        f"random split auc {name}": each["auc"]["mean"] for name, each in metrics["leakage"]["random"].items()
+    }
     row["hidden in the best tenth"] = report["hidden"]["found_share"]
+    row |= {f"hidden, {name}": share for name, share in report["hidden"]["rivals"].items()}
     row["hidden in the tenth nearest to known"] = report["hidden"]["distance_share"]
     print(json.dumps({name: round(value, 3) for name, value in row.items()}), flush=True)
     return row

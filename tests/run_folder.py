@@ -53,7 +53,7 @@ def make_run(
     stack = make_stack(
         grid,
         {**fields, "fault_distance": distance},
-        {**{e: "log10(ug/g)" for e in ELEMENTS}, "fault_distance": "m"},
+        {**dict.fromkeys(ELEMENTS, "log10(ug/g)"), "fault_distance": "m"},
         classes=classes,
         class_names=names or UNITS,
     )
@@ -102,7 +102,7 @@ def _faults(rng, side):
             run = side * length * np.linspace(0, 1, 6)
             bend = rng.normal(0, 0.006 * side, 6)
             xy = start + np.column_stack([run * np.sin(angle) + bend, run * np.cos(angle)])
-            lines.append(LineString(xy + (WEST, SOUTH)))
+            lines.append(LineString(xy + np.array([WEST, SOUTH])))
     return gpd.GeoDataFrame({"geometry": lines}, crs=CRS)
 
 
@@ -120,7 +120,7 @@ def _deposits(rng, side, pixels):
     rows = []
     for camp, centre in enumerate(camps, start=1):
         for k in range(1 + rng.poisson(1)):
-            at = np.clip(centre + rng.normal(0, 0.015 * side, 2), 0, side - 1) + (WEST, SOUTH)
+            at = np.clip(centre + rng.normal(0, 0.015 * side, 2), 0, side - 1) + np.array([WEST, SOUTH])
             rows.append({"name": f"D{camp}.{k}", "camp": camp, "geometry": Point(at)})
     return gpd.GeoDataFrame(rows, crs=CRS)
 

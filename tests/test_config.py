@@ -1,9 +1,8 @@
 import dataclasses
-import os
+import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -99,10 +98,7 @@ def test_values_take_their_place_and_lists_become_tuples(write):
         ("[sampels]\npath = 'a'", "unknown key 'sampels'; did you mean 'samples'"),
         ("[windows]\nsiez = 3", "unknown key 'windows.siez'; did you mean 'windows.size'"),
         ("[model]\nseed = 3", "unknown key 'model.seed'; did you mean 'project.seed'"),
-        (
-            "[[rasters]]\npath = 'a'\nkid = 'class'",
-            "unknown key 'rasters.0.kid'; did you mean 'rasters.0.kind'",
-        ),
+        ("[[rasters]]\npath = 'a'\nkid = 1", "unknown key 'rasters.0.kid'; did you mean 'rasters.0.kind'"),
         ("[windows]\nsize = '64'", 'windows.size = "64" is refused; it must be a whole number'),
         ("[windows]\nsize = 64.5", "windows.size = 64.5 is refused; it must be a whole number"),
         ("[windows]\nsize = true", "windows.size = true is refused; it must be a whole number"),
@@ -202,12 +198,8 @@ def test_a_byte_order_mark_is_read_over(tmp_path):
 
 def test_set_replaces_values_reads_bare_words_and_is_recorded(write):
     overrides = ["model.name=mfaf-shufflenet-v2", "windows.size=32", "rasters.0.path='dem.tif'"]
-    overrides += [
-        "rasters.1.path=b.tif",
-        "rasters.0.band=2",
-        "samples.elements=['Cu', 'Au']",
-        "faults.path=f=1",
-    ]
+    overrides += ["rasters.1.path=b.tif", "rasters.0.band=2", "samples.elements=['Cu', 'Au']"]
+    overrides += ["faults.path=f=1"]
     project = load_project(write(MINIMAL), overrides)
     assert project.model.name == "mfaf-shufflenet-v2"
     assert project.windows.size == 32
@@ -276,10 +268,7 @@ def test_located_makes_every_path_absolute_so_that_the_file_can_move(write, tmp_
     copy.write_text(to_toml(located(project)), encoding="utf-8")
     again = load_project(copy)
     assert again.resolve(again.samples.path) == project.resolve("samples.csv")
-    assert [again.resolve(raster.path) for raster in again.rasters] == [
-        tmp_path / "a.tif",
-        tmp_path / "b.tif",
-    ]
+    assert [raster.path for raster in again.rasters] == [str(tmp_path / "a.tif"), str(tmp_path / "b.tif")]
     assert again.project.area == str(tmp_path / "area.gpkg")
 
 
@@ -294,12 +283,9 @@ def test_the_template_is_a_project_file_whose_comments_are_the_defaults(tmp_path
     file = tmp_path / "project.toml"
     file.write_text(template(given_values), encoding="utf-8")
     plain = load_project(file)
-    lines = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        bare = line.removeprefix("# ")
-        is_default = line.startswith("# ") and " = " in bare and bare.split(" = ")[0].isidentifier()
-        lines.append(bare if is_default and not bare.endswith("= ") else line)
-    file.write_text("\n".join(lines), encoding="utf-8")
+    used = re.sub(r"^# \[(?s:.*?)(?=^\[|\Z)", "", file.read_text(encoding="utf-8"), flags=re.M)
+    file.write_text(re.sub(r"^# (\w+ = .+)$", r"\1", used, flags=re.M), encoding="utf-8")
+    assert "\npower = 2.0\n" in file.read_text(encoding="utf-8")
     assert dataclasses.replace(load_project(file), project=plain.project) == plain
 
 
@@ -312,7 +298,7 @@ def test_the_template_names_every_key_and_fills_in_optional_sources():
         for field in dataclasses.fields(room):
             assert f"{field.name} =" in text
     assert 'crs = ""  # required' in text
-    with pytest.raises(UsageError, match="unknown keys samples.pth"):
+    with pytest.raises(UsageError, match="unknown keys samples"):
         template({"samples.pth": "a"})
 
 
@@ -322,9 +308,8 @@ def test_the_schema_refuses_unknown_keys_and_carries_ranges_and_meanings():
     assert windows["additionalProperties"] is False
     assert {"type": "integer", "minimum": 16} in windows["properties"]["size"]["anyOf"]
     assert schema["required"] == ["project", "samples", "deposits"]
-    assert schema["$defs"]["ProjectSettings"]["properties"]["crs"]["description"].startswith(
-        "Coordinate reference"
-    )
+    crs = schema["$defs"]["ProjectSettings"]["properties"]["crs"]
+    assert crs["description"].startswith("Coordinate reference")
     assert schema["$defs"]["TargetSettings"]["properties"]["budget"]["exclusiveMaximum"] == 1
 
 
@@ -343,13 +328,10 @@ def test_every_key_has_a_meaning_in_its_rooms_docstring():
 
 
 def test_every_limit_is_of_a_key_that_exists_and_every_default_keeps_to_it():
-    keys = {
-        f"{name}.{field.name}": field.default
-        for name, room in sections()
-        for field in dataclasses.fields(room)
-    }
+    rooms = dict(sections())
     for key, limit in LIMITS.items():
-        default = keys[key]
+        section, name = key.split(".")
+        default = {field.name: field.default for field in dataclasses.fields(rooms[section])}[name]
         for value in default if isinstance(default, tuple) else (default,):
             assert not isinstance(value, int | float) or value in limit, key
 
@@ -374,13 +356,5 @@ def test_limits_say_and_hold_their_bounds():
 def test_reading_a_project_loads_no_torch(write):
     file = write(MINIMAL)
     code = f"import sys, gossan.config as c; c.load_project({str(file)!r}); print('torch' in sys.modules)"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=Path.cwd(),
-        check=False,
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "False", done.stderr

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -86,7 +89,7 @@ def test_distance_does_not_depend_on_how_lines_are_cut(monkeypatch):
 def test_distance_is_zero_on_a_fault_that_crosses_a_pixel_centre():
     grid = make(40, 40, 10)
     found = fault_distance([LineString([(WEST + 5, SOUTH - 100), (WEST + 5, SOUTH + 100)])], grid)
-    np.testing.assert_array_equal(found, [[0, 10, 20, 30]] * 4)
+    np.testing.assert_allclose(found, [[0, 10, 20, 30]] * 4, atol=1e-9)
     slanting = fault_distance([LineString([(WEST - 20, SOUTH - 20), (WEST + 60, SOUTH + 60)])], grid)
     np.testing.assert_allclose(np.diag(slanting[::-1]), 0, atol=1e-6)
 
@@ -339,3 +342,16 @@ def test_resample_refuses_a_grid_without_crs():
     bare = GeoBox((60, 80), Affine(50, 0, WEST, 0, -50, SOUTH + 3000), None)
     with pytest.raises(UsageError, match="without CRS"):
         resample(np.zeros((60, 80)), bare, make(), "number")
+
+
+@pytest.mark.realdata
+def test_distance_to_the_faults_of_mount_painter_is_that_of_shapely():
+    folder = os.environ.get("GOSSAN_DATA")
+    if not folder:
+        pytest.skip("GOSSAN_DATA is not set")
+    faults = gpd.read_file(Path(folder) / "mount_painter_sa" / "faults.gpkg").to_crs("EPSG:28354")
+    west, south, east, north = faults.total_bounds
+    grid = make_grid((west - 5000, south - 5000, east + 5000, north + 5000), 500, "EPSG:28354")
+    found = fault_distance(faults, grid)
+    expected = shapely.distance(points_of(grid), shapely.union_all(faults.geometry.values))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-2)

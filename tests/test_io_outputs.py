@@ -30,6 +30,9 @@ from gossan.survey import (
     make_stack,
 )
 
+#: odc-geo still multiplies affine 3 transforms with *
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
 CRS = "EPSG:26910"
 GRID = GeoBox((5, 7), Affine(100, 0, 5e5, 0, -100, 6.1e6), CRS)
 
@@ -239,6 +242,14 @@ def test_a_failed_write_leaves_the_file_before_and_nothing_else(tmp_path):
         fail()
     assert (tmp_path / "a.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_a_killed_write_left_is_taken_away(tmp_path):
+    for name in (".a.part.gpkg", ".a.part.gpkg-journal"):
+        (tmp_path / name).write_bytes(b"half")
+    io.write_layers(tmp_path / "a.gpkg", {"areas": areas()})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gpkg"]
+    assert len(io.read_layers(tmp_path / "a.gpkg")["areas"]) == 3
 
 
 def test_a_folder_that_cannot_be_made_is_a_run_error(tmp_path):

@@ -463,25 +463,27 @@ def test_a_folder_is_worked_in_by_one_process(tmp_path):
         pass
 
 
-def fail(folder, error, *events):
+def fail(folder, error, computed=True):
     with folder:
         (folder.staging / "a.txt").write_text("half", encoding="utf-8")
-        for event in events:
-            folder.log(event, task="read")
+        folder.log("task", name="read")
+        if computed:
+            Store(folder.store).put("a1", {})
         raise error
 
 
 @pytest.mark.parametrize("error", [UsageError("no column Cu"), DataError("no deposit inside")])
 def test_a_refusal_leaves_nothing_behind_even_after_some_work(tmp_path, error):
     with pytest.raises(type(error)):
-        fail(RunFolder(tmp_path / "deep" / "run"), error, "task", "done")
+        fail(RunFolder(tmp_path / "deep" / "run"), error)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("computed", "left"), [(False, set()), (True, {".lock", "log.jsonl"})])
-def test_a_broken_run_keeps_its_log_only_when_something_was_computed(tmp_path, computed, left):
+@pytest.mark.parametrize(("computed", "left"), [(False, set()), (True, {".lock", "log.jsonl", "entry.json"})])
+def test_a_broken_run_keeps_its_log_and_store_only_when_something_was_computed(tmp_path, computed, left):
+    folder = RunFolder(tmp_path / "run")
     with pytest.raises(RunError):
-        fail(RunFolder(tmp_path / "run"), RunError("broken"), "task", *(["done"] if computed else []))
+        fail(folder, RunError("broken"), computed=computed)
     assert {file.name for file in tmp_path.rglob("*") if file.is_file()} == left
 
 
@@ -489,7 +491,7 @@ def test_an_earlier_run_survives_a_failed_one(tmp_path):
     with RunFolder(tmp_path / "run") as folder:
         publish(folder, {"a.txt": "1"})
     with pytest.raises(DataError):
-        fail(folder, DataError("refused"), "done")
+        fail(folder, DataError("refused"))
     assert folder.complete
     assert (folder.path / "a.txt").read_text(encoding="utf-8") == "1"
 

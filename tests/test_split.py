@@ -245,8 +245,12 @@ def test_arguments_outside_their_range_are_refused(options):
 
 def test_windows_without_areas_are_refused():
     windows, is_ore, _ = survey(0)
-    with pytest.raises(DataError, match="no area"):
+    with pytest.raises(DataError, match="in 0 ore areas"):
         spatial_folds(windows.assign(number=0), is_ore)
+    with pytest.raises(DataError, match="0 ore and 0 barren areas"):
+        random_folds(windows.assign(number=0), is_ore)
+    with pytest.raises(UsageError, match="one size"):
+        spatial_folds(windows.assign(size=np.arange(len(windows))), is_ore)
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,8 @@ def plan_balance(
 
 
 def _check(ore: NDArray[np.bool_], settings: BalanceSettings) -> None:
-    if not (
-        1 <= settings.factor < np.inf
-        and 0 <= settings.noise_variance < np.inf
-        and 0 <= (settings.copies or 0) <= 1
-    ):
+    copies = 0.0 if settings.copies is None else settings.copies
+    if not (1 <= settings.factor < np.inf and 0 <= settings.noise_variance < np.inf and 0 <= copies <= 1):
         raise UsageError(
             f"balance.factor = {settings.factor}, noise_variance = {settings.noise_variance}, copies = "
             f"{settings.copies} given; 1 or more, 0 or more and a share from 0 to 1 are allowed: change them"

@@ -69,8 +69,8 @@ def _cut(start: Floats, step: Floats, longest: float) -> tuple[Floats, Floats, N
 def fault_distance(lines: Shapes, grid: "GeoBox") -> NDArray[np.float32]:
     """Measure the distance from each pixel centre to the nearest line.
 
-    It is exact, not from a picture of the lines: the distance to the segments with the nearest points of a
-    dotted copy, proved by a bound on all others; where the bound does not hold, from a search tree of segments.
+    It is exact, not taken from a picture of the lines: the distance to the segments that own the nearest
+    dots of a dotted copy, proved by a bound on all others; without that proof, from a tree of all segments.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def fault_distance(lines: Shapes, grid: "GeoBox") -> NDArray[np.float32]:
     --------
     >>> from gossan.grid import make_grid
     >>> from shapely import LineString
-    >>> fault_distance([LineString([(5, -50), (5, 50)])], make_grid((0, 0, 30, 10), 10, "EPSG:32649"))
+    >>> fault_distance([LineString([(5, 5), (5, 50)])], make_grid((0, 0, 30, 10), 10, "EPSG:32649"))
     array([[ 0., 10., 20.]], dtype=float32)
     """
     from scipy.spatial import cKDTree
@@ -111,11 +111,11 @@ def fault_distance(lines: Shapes, grid: "GeoBox") -> NDArray[np.float32]:
         points = np.stack(np.broadcast_arrays(easting[cols], northing[rows, None]), axis=-1).reshape(-1, 2)
         to_dot, dot = tree.query(points, k=np.arange(1, min(_CANDIDATES, tree.n) + 1))
         distance = _segment_distance(points, start[owner[dot]], step[owner[dot]])
-        # From the nearest point of a segment, at distance d, there is a dot at most half a gap, h/2, along it, so
-        # at most sqrt(d^2 + (h/2)^2) away. A segment without a dot among the k nearest, the last of them at d_k,
-        # is therefore no nearer than sqrt(d_k^2 - (h/2)^2).
-        unproved = np.asarray(to_dot)[:, -1] ** 2 - half**2 < distance**2
-        if unproved.any() and _CANDIDATES < tree.n:
+        # From the nearest point of a segment, at distance d, a dot is at most half a gap, h/2, along it, so
+        # at most sqrt(d^2 + (h/2)^2) away. So a segment without a dot among the k nearest, the last of them
+        # at d_k, is no nearer than sqrt(d_k^2 - (h/2)^2).
+        unproved = distance**2 > np.asarray(to_dot)[:, -1] ** 2 - half**2
+        if unproved.any() and tree.n > _CANDIDATES:
             distance[unproved] = _tree_distance(points[unproved], start, step)
         out[rows, cols] = distance.reshape(rows.stop - rows.start, -1)
     return out

@@ -166,10 +166,8 @@ def spatial_folds(
 
 def _places(windows: "pd.DataFrame") -> tuple[NDArray[np.int64], int]:
     sizes = np.unique(windows["size"].to_numpy())
-    if len(sizes) > 1:
-        raise UsageError(f"windows of {sizes.tolist()} px given; all have one size: split them one by one")
-    if not (windows["number"] > 0).any():
-        raise DataError("no area given; folds need numbered windows: lower min_valid or check the mask")
+    if len(sizes) != 1:
+        raise UsageError(f"windows of {sizes.tolist()} px given; they have one size: split them one by one")
     return windows[["row", "col"]].to_numpy(dtype=np.int64), int(sizes[0])
 
 
@@ -445,7 +443,6 @@ def random_folds(
     DataError
         Where there are fewer ore or barren areas than folds.
     """
-    _places(windows)
     ore = _flags(is_ore, len(windows))
     if folds < 2:
         raise UsageError(f"{folds} folds given; 2 or more are needed: ask for more")

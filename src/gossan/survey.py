@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gossan.errors import UsageError
+
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 __all__ = [
-    "Deposits",
     "DepositSource",
+    "Deposits",
     "FaultSource",
     "GeologySource",
     "Layer",
@@ -33,7 +35,27 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SampleSource:
-    """``[samples]``: where the analyses are and how they are read."""
+    """``[samples]``: where the analyses are and how they are read.
+
+    Attributes
+    ----------
+    path
+        CSV, XLSX, GeoPackage, Shapefile or GeoJSON, from the project's data folder.
+    x, y
+        Columns of easting and northing; None: found by name, or the geometry.
+    elements
+        Columns or symbols to use; None: all that are recognised.
+    censored
+        What stands for a value below the detection limit: half of it, it over the root of 2, it, or nothing.
+    transform
+        Of all values, before anything is computed from them.
+    level_by
+        Step that is taken out: between survey years, between rock units, or none.
+    sheet
+        Of a workbook; None: the first.
+    crs
+        Of the coordinates; None: the file's own, else the project's.
+    """
 
     path: str
     x: str | None = None
@@ -48,7 +70,23 @@ class SampleSource:
 
 @dataclass(frozen=True)
 class DepositSource:
-    """``[deposits]``: the known deposits; labels only, never a channel."""
+    """``[deposits]``: the known deposits; labels only, never a channel.
+
+    Attributes
+    ----------
+    path
+        A table or points, as for samples.
+    x, y
+        Columns of easting and northing; None: found by name, or the geometry.
+    where
+        Condition on the columns that rows must meet, such as ``"commodity == 'Cu'"``; None: all rows.
+    camp
+        Column with the name of the camp; None: camps are found by distance.
+    sheet
+        Of a workbook; None: the first.
+    crs
+        Of the coordinates; None: the file's own, else the project's.
+    """
 
     path: str
     x: str | None = None
@@ -61,7 +99,21 @@ class DepositSource:
 
 @dataclass(frozen=True)
 class GeologySource:
-    """``[geology]``: polygons with an attribute, or a class raster."""
+    """``[geology]``: polygons with an attribute, or a class raster.
+
+    Attributes
+    ----------
+    path
+        Polygons or a raster of integers.
+    attribute
+        Column of the polygons that names the rock unit; None: the only text column.
+    encoding
+        One channel a class, or one channel of class numbers (the paper).
+    layer
+        Of a file with several; None: the first.
+    crs
+        Of the file; None: its own.
+    """
 
     path: str
     attribute: str | None = None
@@ -72,7 +124,19 @@ class GeologySource:
 
 @dataclass(frozen=True)
 class FaultSource:
-    """``[faults]``: lines, or a ready raster."""
+    """``[faults]``: lines, or a ready raster.
+
+    Attributes
+    ----------
+    path
+        Lines, of which distance and density are made, or a raster of either.
+    layer
+        Of a file with several; None: the first.
+    crs
+        Of the file; None: its own.
+    density_radius
+        Of the disc in which the length of faults is measured, metres, > 0; None: no density channel.
+    """
 
     path: str
     layer: str | None = None
@@ -82,7 +146,21 @@ class FaultSource:
 
 @dataclass(frozen=True)
 class RasterSource:
-    """One of ``[[rasters]]``: a further evidence layer."""
+    """One of ``[[rasters]]``: a further evidence layer.
+
+    Attributes
+    ----------
+    path
+        Any raster that GDAL reads.
+    band
+        From 1.
+    name
+        Of the channel; None: that of the file.
+    kind
+        Numbers are averaged or interpolated onto the grid; of classes the nearest pixel counts.
+    crs
+        Of the file; None: its own.
+    """
 
     path: str
     band: int = 1
@@ -112,7 +190,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class Deposits:
-    """Known deposits: coordinates (n, 2) float64, names (n,), and camp names (n,) where the file gives them."""
+    """Known deposits, in the project's CRS.
+
+    coordinates: (n, 2) float64 easting, northing in metres; names: (n,); camp: (n,), where the file has it.
+    """
 
     coordinates: NDArray[np.float64]
     names: tuple[str, ...]
@@ -168,11 +249,11 @@ def sample_spacing(coordinates: NDArray[np.float64]) -> float:
     if len(distinct) < 2:
         return float("nan")
     distance, _ = cKDTree(distinct).query(distinct, k=2)
-    return float(np.median(distance[:, 1]))
+    return float(np.median(np.asarray(distance)[:, 1]))
 
 
 def find_camps(coordinates: NDArray[np.float64], window: float) -> NDArray[np.int64]:
-    """Number the camps of deposits by single linkage.
+    """Assign deposits to camps by single linkage.
 
     Two deposits are of one camp when they are closer than max(one window, twice the median
     nearest-neighbour distance of distinct positions).
@@ -231,16 +312,26 @@ def make_stack(
     Dataset with ``layers (channel, y, x)`` float32, ``classes (y, x)`` int16 where given, coordinates
     ``units (channel)`` and ``valid (y, x)``. A pixel is valid where the mask holds and at least one
     layer has a value; everything is NaN (classes: -1) elsewhere.
+
+    Raises
+    ------
+    UsageError
+        Where there is no layer, or an array is not of the grid's shape.
     """
     import xarray as xr
     from odc.geo.xr import xr_coords
 
+    parts = {**layers, "classes": classes, "mask": mask}
+    wrong = [name for name, part in parts.items() if part is not None and np.shape(part) != tuple(grid.shape)]
+    if wrong or not layers:
+        given = f"another shape of {', '.join(wrong)}" if wrong else "no layer"
+        raise UsageError(f"{given} given for a grid of {tuple(grid.shape)}: make all layers on that grid")
     values = np.stack([np.asarray(layer, dtype=np.float32) for layer in layers.values()])
     valid = np.isfinite(values).any(axis=0)
     if mask is not None:
         valid &= mask
     values[:, ~valid] = np.nan
-    coords = dict(xr_coords(grid))
+    coords: dict[str, Any] = {str(name): axis for name, axis in xr_coords(grid).items()}
     rows, cols = (name for name in coords if coords[name].ndim == 1)
     coords["channel"] = list(layers)
     coords["units"] = ("channel", [units.get(name, "") for name in layers])

@@ -5,7 +5,7 @@ ranges; this package only composes them, and makes from them the template, the J
 of the documentation. What a number may be beyond its type stands in one table, `LIMITS`.
 """
 
-from gossan.config.load import from_values, load_project
+from gossan.config.load import from_values, load_project, parse_override
 from gossan.config.settings import LIMITS, Limit, Project, ProjectSettings, Settings
 from gossan.config.write import json_schema, located, settings_table, template, to_toml
 
@@ -19,6 +19,7 @@ __all__ = [
     "json_schema",
     "load_project",
     "located",
+    "parse_override",
     "settings_table",
     "template",
     "to_toml",

@@ -5,7 +5,7 @@ import json
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,7 +13,10 @@ from typing import Any, Literal, cast
 from gossan.config.settings import LIMITS, REQUIRED, Project, Settings, members, sections
 from gossan.errors import MissingFileError, UsageError
 
-__all__ = ["adapter", "from_values", "load_project", "toml_value", "words"]
+__all__ = ["adapter", "from_values", "load_project", "parse_override", "toml_value", "words"]
+
+#: Of a project, what no project file says.
+_NOT_WRITTEN = ("file", "overrides")
 
 
 def load_project(path: str | Path, overrides: Sequence[str] = ()) -> Project:
@@ -39,10 +42,23 @@ def load_project(path: str | Path, overrides: Sequence[str] = ()) -> Project:
         _override(data, override)
     if isinstance(section := data.get("project"), dict):
         section.setdefault("name", file.stem)
-    settings = _validate(data)
-    _check(settings)
-    given = {field.name: getattr(settings, field.name) for field in fields(Settings)}
-    return Project(**given, file=file.absolute(), overrides=tuple(overrides))
+    project = replace(from_values(data), file=file.absolute(), overrides=tuple(overrides))
+    _check(project)
+    return project
+
+
+def from_values(values: Mapping[str, Any]) -> Project:
+    """Make a project of the sections that `dataclasses.asdict` gave, or JSON of them.
+
+    Sections and keys that are left out take their defaults; types are checked, ranges and files are not.
+
+    Raises
+    ------
+    UsageError
+        When a key is unknown or missing, or of the wrong type.
+    """
+    settings = _validate({name: section for name, section in values.items() if name not in _NOT_WRITTEN})
+    return Project(**{field.name: getattr(settings, field.name) for field in fields(Settings)})
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -61,12 +77,27 @@ def _read_toml(file: Path) -> dict[str, Any]:
 # ---- --set key=value
 
 
-def _override(data: dict[str, Any], text: str) -> None:
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``key=value``; the value as TOML, and as plain text where it is none.
+
+    >>> parse_override("windows.size=64"), parse_override("model.name=resnet18")
+    (('windows.size', 64), ('model.name', 'resnet18'))
+
+    Raises
+    ------
+    UsageError
+        When it has another form.
+    """
     key, equals, value = (part.strip() for part in text.partition("="))
-    steps = [int(part) if part.isdecimal() else part for part in key.split(".")]
-    if not equals or "" in steps:
+    if not equals or "" in key.split("."):
         raise UsageError(f"--set {text}: give key=value with the key's section, such as windows.size=64")
-    if not _assign(data, steps, _read_value(value)):
+    return key, _read_value(value)
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    key, value = parse_override(text)
+    steps = [int(part) if part.isdecimal() else part for part in key.split(".")]
+    if not _assign(data, steps, value):
         raise UsageError(f"--set {text}: there is no {key}; lists count from 0, as in rasters.0.path")
 
 
@@ -91,18 +122,6 @@ def _read_value(text: str) -> Any:
     except tomllib.TOMLDecodeError:
         return text
     return found["value"] if len(found) == 1 else text
-
-
-def from_values(values: Mapping[str, Any]) -> Project:
-    """Make a project from what `dataclasses.asdict` and JSON made of one; same checks.
-
-    Raises
-    ------
-    UsageError
-        As `load_project`.
-    """
-    settings = _validate(values)
-    return Project(**{field.name: getattr(settings, field.name) for field in fields(Settings)})
 
 
 # ---- types and unknown keys: pydantic finds, we say it

@@ -10,7 +10,7 @@ from gossan.errors import UsageError
 if TYPE_CHECKING:
     import pyproj
 
-__all__ = ["choose_crs", "parse_crs", "reproject_points", "same_crs"]
+__all__ = ["choose_crs", "parse_crs", "plain_crs", "reproject_points", "same_crs"]
 
 
 def parse_crs(crs: Any, what: str) -> "pyproj.CRS":
@@ -66,6 +66,15 @@ def reproject_points(
     way = pyproj.Transformer.from_crs(source, target, always_xy=True)
     moved = np.column_stack(way.transform(coordinates[:, 0], coordinates[:, 1]))
     return np.where(np.isfinite(moved).all(axis=1, keepdims=True), moved, np.nan)
+
+
+def plain_crs(crs: Any) -> str:
+    """Write a CRS as ``EPSG:n`` where it has a number, else as WKT."""
+    import pyproj
+
+    known = pyproj.CRS.from_user_input(crs)
+    number = known.to_epsg()
+    return f"EPSG:{number}" if number else known.to_wkt()
 
 
 def _name(crs: "pyproj.CRS") -> str:

@@ -1,5 +1,6 @@
 """Files as such: is it there, of which kind is it, what is its hash, and how a new one is put in place."""
 
+import glob
 import hashlib
 import os
 from collections.abc import Iterator
@@ -90,19 +91,26 @@ def naming(wanted: str, known: list[str]) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name in the same folder; put it in place of ``path`` only when all went well.
 
+    The name is always the same, so that what a killed process left is taken away by the next.
+
     Raises
     ------
     RunError
         The folder or the disk cannot take the file.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error}; make room or choose another --out") from error
     finally:
-        if temporary.exists():
-            temporary.unlink()
+        _remove(temporary)
+
+
+def _remove(temporary: Path) -> None:
+    """Remove a temporary file and what GDAL and SQLite keep beside one; an old journal would spoil it."""
+    for left in temporary.parent.glob(glob.escape(temporary.name) + "*"):
+        left.unlink()

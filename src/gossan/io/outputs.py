@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gossan.errors import DataError, UsageError
 from gossan.io.files import file_kind, replacing
+from gossan.io.rasters import grid_of
 from gossan.survey import make_stack
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def read_stack(path: Path) -> "xr.Dataset":
         The file is no stack.
     """
     import rasterio
-    from odc.geo.geobox import GeoBox
 
     file_kind(path, "stack", ("raster",))
     try:
@@ -85,7 +85,7 @@ def read_stack(path: Path) -> "xr.Dataset":
                 raise DataError(f"{path.name} is no stack of this package; give the stack.tif of a run")
             layers = {name: file.read(n) for n, name in enumerate(file.descriptions, 1)}
             units = dict(zip(file.descriptions, (unit or "" for unit in file.units), strict=True))
-            grid = GeoBox.from_rio(file)
+            grid = grid_of(file)
     except rasterio.errors.RasterioError as error:
         raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
     classes = layers.pop(_CLASSES, None)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import DataError, UsageError
-from gossan.io.crs import choose_crs
+from gossan.io.crs import choose_crs, plain_crs
 from gossan.io.files import file_kind
 from gossan.survey import Layer, RasterSource
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["read_raster", "read_raster_bands"]
+__all__ = ["grid_of", "read_raster", "read_raster_bands"]
 
 _MOST_PIXELS = 500_000_000  # 2 GB as float32: more is a mistake or needs cutting first
 _MOST_CLASS = 2**24  # whole numbers up to here are exact in float32
@@ -76,15 +76,23 @@ def read_raster_bands(path: Path) -> tuple[dict[str, NDArray[np.float32]], "GeoB
         The file cannot be read.
     """
     import rasterio
-    from odc.geo.geobox import GeoBox
 
     file_kind(path, "raster", ("raster",))
     try:
         with rasterio.open(path) as file:
             names = [name or f"band {n}" for n, name in enumerate(file.descriptions, 1)]
-            return {name: file.read(n) for n, name in enumerate(names, 1)}, GeoBox.from_rio(file)
+            return {name: file.read(n) for n, name in enumerate(names, 1)}, grid_of(file)
     except rasterio.errors.RasterioError as error:
         raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def grid_of(file: Any) -> "GeoBox":
+    """Grid of an open raster, its CRS by number where it has one, so that equal grids compare equal."""
+    from odc.geo.geobox import GeoBox
+
+    if file.crs is None:
+        raise DataError(f"{Path(file.name).name} has no CRS; a raster of this package has one; write it anew")
+    return GeoBox((file.height, file.width), file.transform, plain_crs(file.crs.to_wkt()))
 
 
 def _read_band(file: Any, path: Path, band: int, what: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -133,7 +141,7 @@ def _grid(
             f"{what} file {path.name} has no position; a georeferenced raster is needed; re-export it"
         )
     crs, told = choose_crs(file.crs and file.crs.to_wkt(), given, project, what)
-    return GeoBox((file.height, file.width), file.transform, crs), told
+    return GeoBox((file.height, file.width), file.transform, plain_crs(crs)), told
 
 
 def _check_classes(values: NDArray[Any], name: str) -> None:

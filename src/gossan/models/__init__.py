@@ -114,7 +114,7 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
 
 
 def create_from_settings(name: str, settings: ModelSettings, *, channels: int, size: int) -> "nn.Module":
-    """Make the untrained network that `[model]` describes; fields that it has no use for are not looked at."""
+    """Make the untrained network that `[model]` describes; other fields are not looked at."""
     known = _BACKBONE_OPTIONS + (_MFAF_OPTIONS if _find(name).mfaf else ())
     return create(name, channels=channels, size=size, **{key: getattr(settings, key) for key in known})
 

@@ -11,10 +11,7 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from torch.library import Library
+from typing import Any, Literal
 
 __all__ = ["OPERATORS", "load", "mode"]
 
@@ -56,22 +53,22 @@ def _native() -> bool:
     """Load torchvision's library without importing torchvision, whose failed import leaves half a module."""
     import torch
 
+    ops: Any = torch.ops
     spec = importlib.util.find_spec("torchvision")
     folders = [] if spec is None else list(spec.submodule_search_locations or [])
     for library in (path for folder in folders for path in sorted(Path(folder).glob("_C*.*"))):
         try:
-            torch.ops.load_library(library)
+            ops.load_library(library)
         except OSError:
             return False
-    return hasattr(torch.ops.torchvision, "nms")
+    return hasattr(ops.torchvision, "nms")
 
 
 @cache
-def _declare() -> "Library":
+def _declare() -> Any:
     """Declare the schemas; the cache keeps the library alive, and they vanish with it."""
-    from torch.library import Library
-
-    library = Library("torchvision", "FRAGMENT")
+    torch_library: Any = importlib.import_module("torch.library")
+    library = torch_library.Library("torchvision", "FRAGMENT")
     for schema in OPERATORS:
         library.define(schema)
     return library

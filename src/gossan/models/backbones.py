@@ -1,7 +1,7 @@
 """The five plain networks of the paper's Table 3, from torchvision, for small windows of many channels.
 
-ResNet18 (He et al. 2016), ShuffleNetV2 (Ma et al. 2018), GoogLeNet (Szegedy et al. 2015), MobileNetV2 (Sandler
-et al. 2018) and MnasNet (Tan et al. 2019). Departures from torchvision, alike for plain networks and for MFAF:
+ResNet18 (He et al. 2016), ShuffleNetV2 (Ma et al. 2018), GoogLeNet (Szegedy et al. 2015), MobileNetV2
+(Sandler et al. 2018), MnasNet (Tan et al. 2019). Departures from torchvision, for plain networks as for MFAF:
 
 * The first convolution reads any number of channels, the head answers two classes.
 * All five networks halve the image five times, for images of 224 px. Halvings are taken out *from the front*
@@ -23,12 +23,12 @@ from gossan.models import _torchvision
 
 __all__ = ["MIN_CELLS", "MIN_SIZE", "Backbone", "Plain", "check_input", "make_backbone"]
 
-#: The last feature map has at least this many cells a side: on fewer, spatial attention has nothing to choose.
+#: The last feature map has at least this many cells a side: spatial attention needs some to choose from.
 MIN_CELLS = 4
 #: Smallest window, pixels a side.
 MIN_SIZE = 16
 
-_SHUFFLE = {0.5: "shufflenet_v2_x0_5", 1.0: "shufflenet_v2_x1_0", 1.5: "shufflenet_v2_x1_5", 2.0: "shufflenet_v2_x2_0"}
+_SHUFFLE = {width: f"shufflenet_v2_x{width:.1f}".replace(".", "_") for width in (0.5, 1.0, 1.5, 2.0)}
 _MNAS = {0.5: "mnasnet0_5", 0.75: "mnasnet0_75", 1.0: "mnasnet1_0", 1.3: "mnasnet1_3"}
 
 
@@ -43,9 +43,7 @@ class _Network(NamedTuple):
 
 
 _NETWORKS = {
-    "resnet18": _Network(
-        lambda models, _: models.resnet18(), None, lambda w: w == 1, "1", {1.0: "resnet18"}
-    ),
+    "resnet18": _Network(lambda models, _: models.resnet18(), None, lambda w: w == 1, "1", {1.0: "resnet18"}),
     "shufflenet-v2": _Network(
         lambda models, width: getattr(models, _SHUFFLE[width])(),
         None,
@@ -112,12 +110,14 @@ def check_input(x: Tensor, channels: int, size: int) -> None:
     """
     if x.shape[1:] != (channels, size, size):
         raise UsageError(
-            f"a batch of shape {tuple(x.shape)} given; this network reads (batch, {channels}, {size}, {size}): "
+            f"a batch of shape {tuple(x.shape)} given; it reads (batch, {channels}, {size}, {size}): "
             "create one for these channels and this size"
         )
 
 
-def make_backbone(name: str, *, channels: int, size: int, width: float = 1.0, weights: str = "none") -> Backbone:
+def make_backbone(
+    name: str, *, channels: int, size: int, width: float = 1.0, weights: str = "none"
+) -> Backbone:
     """Make one of the five networks for windows of any number of channels.
 
     Parameters
@@ -130,7 +130,7 @@ def make_backbone(name: str, *, channels: int, size: int, width: float = 1.0, we
         Factor on the network's own channels.
     weights
         ``none``, ``imagenet``, or the path of a state dict (``.safetensors``, or a torch file that is read
-        without running code). Its first convolution is averaged over its input channels, its head is left out.
+        without running code). Its first convolution is averaged over its inputs, its head is left out.
 
     Raises
     ------
@@ -146,7 +146,9 @@ def make_backbone(name: str, *, channels: int, size: int, width: float = 1.0, we
         )
     network = _NETWORKS[name]
     if not network.widths(width):
-        raise UsageError(f"width {width:g} given for {name}; it comes in {network.allowed}: change model.width")
+        raise UsageError(
+            f"width {width:g} given for {name}; it comes in {network.allowed}: change model.width"
+        )
     net = network.build(_torchvision.load().models, float(width))
     if weights != "none":
         _copy_weights(net, _find_weights(name, width, weights), weights)

@@ -175,7 +175,7 @@ def check_windows(windows: "WindowSet", channels: Sequence[str], size: int) -> N
             f"was fitted on {len(channels)} ({', '.join(channels)}); use its recipe"
         )
     if windows.size != size:
-        raise DataError(f"windows of {windows.size} px given; the model was fitted on {size} px; use its size")
+        raise DataError(f"windows of {windows.size} px given; the model was fitted on {size} px: use those")
 
 
 def write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -207,7 +207,9 @@ def read_arrays(folder: Path, record: dict[str, Any]) -> dict[str, NDArray[Any]]
 
     path = folder / WEIGHTS_FILE
     if not path.is_file():
-        raise MissingFileError(f"no file {path}; a model folder holds {WEIGHTS_FILE}; give a folder of a finished run")
+        raise MissingFileError(
+            f"no file {path}; a model folder holds {WEIGHTS_FILE}: give that of a finished run"
+        )
     data = path.read_bytes()
     if (found := sha256(data).hexdigest()) != record["sha256"]:
         raise DataError(

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, UsageError
 from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
-from gossan.models.base import Check, Prediction, check_labels, check_windows, decide, read_arrays, write_arrays
+from gossan.models.base import (
+    Check,
+    Prediction,
+    check_labels,
+    check_windows,
+    decide,
+    read_arrays,
+    write_arrays,
+)
 from gossan.models.training import TrainingSettings
 
 if TYPE_CHECKING:
@@ -88,12 +96,18 @@ def _estimator(name: str, seed: int, threads: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return HistGradientBoostingClassifier(
-            learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=10, class_weight="balanced", random_state=seed
+            learning_rate=0.05,
+            max_leaf_nodes=8,
+            min_samples_leaf=10,
+            class_weight="balanced",
+            random_state=seed,
         )
     if name == "logistic-regression":
         from sklearn.linear_model import LogisticRegression
 
-        return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000))
+        return make_pipeline(
+            StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
+        )
     from sklearn.svm import SVC
 
     return make_pipeline(StandardScaler(), SVC(C=1.0, class_weight="balanced"))
@@ -222,7 +236,7 @@ class ClassicalScorer:
         scorer._refit()
         if not np.allclose(scorer._score(scorer.features_), arrays["scores"], rtol=0, atol=1e-4):
             raise DataError(
-                f"{scorer.name} was saved by scikit-learn {record['scikit-learn']}, and {sklearn.__version__} makes "
-                "another model of the same data; install the version that saved it or run again"
+                f"{scorer.name} was saved by scikit-learn {record['scikit-learn']}; {sklearn.__version__} "
+                "makes another model of the same data: install the version that saved it, or run again"
             )
         return scorer

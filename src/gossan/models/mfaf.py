@@ -9,14 +9,15 @@ Where the paper is silent or contradicts itself, and what is done here:
 * Equation 6: one 3 x 3 kernel a factor and rate (depthwise), so that attention weights belong to factors;
   ``mix`` convolves all factors together. Kernels start as the identity plus noise of sd .1, so that training
   begins from k slightly different views of the window.
-* Equation 7 is missing from the text: average *and* maximum pooling through one MLP, added, sigmoid (CBAM, Woo
-  et al. 2018, as 3.2.4 describes it); ``pool = "avg"`` is plain squeeze and excitation (SE). Each branch has
-  its own MLP, with half as many hidden units as factors, at least 4 (SE's sixteenth is for hundreds of maps).
+* Equation 7 is missing from the text: average *and* maximum pooling through one MLP, added, sigmoid (CBAM,
+  Woo et al. 2018, as 3.2.4 describes it); ``pool = "avg"`` is plain squeeze and excitation (SE). Each
+  branch has its own MLP, with half as many hidden units as factors, at least 4 (SE's sixteenth is for
+  hundreds of maps).
 * The backbone's strides are those of `gossan.models.backbones`.
 * Equation 9 sums over branches and samples; here it is their mean, so that the learning rate does not depend
   on the number of branches or the batch.
-* Distillation is named, not defined: the teacher is the mean of the branches' detached logits, each branch is a
-  student, Kullback-Leibler divergence at a temperature, times its square (Hinton et al. 2015).
+* Distillation is named, not defined: the teacher is the mean of the branches' detached logits, each branch
+  is a student, Kullback-Leibler divergence at a temperature, times its square (Hinton et al. 2015).
 * A tie of the vote (equation 11) goes to the mean probability.
 * Paper rates that do not fit a small window are scaled to it (`branch_rates`).
 """
@@ -31,7 +32,15 @@ from torch import Tensor, nn
 from gossan.errors import UsageError
 from gossan.models.backbones import Backbone, check_input
 
-__all__ = ["MFAF", "PAPER_RATES", "RECORD", "ChannelAttention", "SpatialAttention", "branch_rates", "mfaf_loss"]
+__all__ = [
+    "MFAF",
+    "PAPER_RATES",
+    "RECORD",
+    "ChannelAttention",
+    "SpatialAttention",
+    "branch_rates",
+    "mfaf_loss",
+]
 
 #: Dilation rates of section 4.1.
 PAPER_RATES = (1, 6, 12, 18, 24)
@@ -39,8 +48,8 @@ PAPER_RATES = (1, 6, 12, 18, 24)
 PAPER_SIZE = 128
 
 RECORD = {
-    "paper": "Gao, Wang, Zhang, Wang (2023). Intelligent Identification and Prediction Mineral Resources Deposit "
-    "Based on Deep Learning. Sustainability 15, 10269",
+    "paper": "Gao, Wang, Zhang, Wang (2023). Intelligent Identification and Prediction Mineral Resources "
+    "Deposit Based on Deep Learning. Sustainability 15, 10269",
     "doi": "10.3390/su151310269",
     "sections": "3.2.2-3.2.6",
     "licence": "CC BY 4.0",
@@ -75,11 +84,13 @@ def branch_rates(size: int, rates: Sequence[int] | Literal["scaled"] | None = No
         return tuple(dict.fromkeys(scaled))
     given = tuple(int(rate) for rate in rates)
     if not given or min(given) < 1 or len(set(given)) < len(given):
-        raise UsageError(f"rates {list(given)} given; rates are different whole numbers from 1: change model.rates")
+        raise UsageError(
+            f"rates {list(given)} given; they are different whole numbers from 1: change model.rates"
+        )
     if 2 * max(given) + 1 > size:
         raise UsageError(
-            f"rate {max(given)} given, which spans {2 * max(given) + 1} px of a {size} px window; the largest "
-            f"that fits is {(size - 1) // 2}: use smaller rates or rates = 'scaled'"
+            f"rate {max(given)} given, which spans {2 * max(given) + 1} px of a {size} px window; the "
+            f"largest that fits is {(size - 1) // 2}: use smaller rates or rates = 'scaled'"
         )
     return given
 
@@ -100,7 +111,7 @@ class ChannelAttention(nn.Module):
         pooled: Tensor = self.mlp(maps.mean(dim=(2, 3)))
         if self.pool == "avg+max":
             pooled = pooled + self.mlp(maps.amax(dim=(2, 3)))
-        return pooled.sigmoid()
+        return torch.sigmoid(pooled)
 
 
 class SpatialAttention(nn.Module):
@@ -113,8 +124,7 @@ class SpatialAttention(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Return weights (batch, 1, row, col) of maps (batch, map, row, col)."""
         pooled = torch.cat([maps.mean(dim=1, keepdim=True), maps.amax(dim=1, keepdim=True)], dim=1)
-        weights: Tensor = self.conv(pooled)
-        return weights.sigmoid()
+        return torch.sigmoid(self.conv(pooled))
 
 
 class MFAF(nn.Module):
@@ -164,7 +174,7 @@ class MFAF(nn.Module):
         if self.spatial_attention is not None:
             last = last * self.spatial_attention(last)
         logits: Tensor = self.head(last)
-        return logits.unflatten(0, (len(self.rates), len(x)))
+        return logits.reshape(len(self.rates), len(x), 2)
 
     def channel_weights(self, x: Tensor) -> Tensor:
         """Return the attention on each factor (branch, batch, channel); ones without channel attention."""
@@ -181,7 +191,7 @@ class MFAF(nn.Module):
             weights = torch.ones_like(last[:, 0])
         else:
             weights = self.spatial_attention(last)[:, 0]
-        return weights.unflatten(0, (len(self.rates), len(x)))
+        return weights.reshape(len(self.rates), len(x), *weights.shape[1:])
 
     def _last_maps(self, x: Tensor) -> Tensor:
         """All branches through the shared backbone, side by side in one batch (branch x batch, ...)."""
@@ -231,10 +241,10 @@ def mfaf_loss(
     share = weight / weight.sum()
     k = len(logits)
     entropy = F.cross_entropy(logits.flatten(0, 1), target.repeat(k), reduction="none")
-    loss = (entropy.unflatten(0, (k, -1)) * share).sum(dim=1).mean()  # equation 9, as a mean
+    loss = (entropy.reshape(k, -1) * share).sum(dim=1).mean()  # equation 9, as a mean
     if k == 1 or beta == 0:
         return loss
-    teacher = F.log_softmax(logits.detach().mean(dim=0) / temperature, dim=-1)
+    teacher = F.log_softmax(logits.detach().mean(dim=0) / temperature, dim=-1).expand_as(logits)
     students = F.log_softmax(logits / temperature, dim=-1)
-    divergence = F.kl_div(students, teacher.expand_as(students), reduction="none", log_target=True).sum(dim=-1)
+    divergence = F.kl_div(students, teacher, reduction="none", log_target=True).sum(dim=-1)
     return loss + beta * temperature**2 * (divergence * share).sum(dim=1).mean()

@@ -1,6 +1,6 @@
 """Fitting a network: one plain loop, the same for every architecture.
 
-A fit draws all its random numbers from ``SeedSequence([*seed, member, epoch])``, torch's own dropout included,
+A fit draws all its random numbers from ``SeedSequence([*seed, member, epoch])``, torch's dropout included,
 so a fit resumed from a checkpoint ends with the same bits as one that was never stopped.
 """
 
@@ -96,8 +96,8 @@ class _Fit:
             progress((member.epoch + done) / self.schedule.epochs)
         if not bool(torch.isfinite(total)):
             raise RunError(
-                f"the loss is not finite in epoch {member.epoch + 1} at a learning rate of {self.schedule.lr:g}; "
-                "training needs finite numbers: lower training.lr, or check the evidence layers for huge values"
+                f"the loss is not finite in epoch {member.epoch + 1}, at a learning rate of {self.schedule.lr:g}; "
+                "it has to be: lower training.lr, or look for huge values in the layers"
             )
 
     def _step(self, member: _Member, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class _Fit:
             temperature=self.settings.temperature,
         )
         member.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         member.optimizer.step()
         return loss.detach()
 
@@ -130,7 +130,7 @@ class _Keeper:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self.state = checkpoint.load() or {}
-        self.finished: dict[str, NDArray[Any]] = {k: v for k, v in self.state.items() if k.startswith("done/")}
+        self.finished = {key: value for key, value in self.state.items() if key.startswith("done/")}
         self._next = time.monotonic() + CHECKPOINT_SECONDS
 
     def save(self, member: _Member, *, force: bool = False) -> None:
@@ -207,8 +207,8 @@ class NetworkScorer:
     ) -> Self:
         """Train; see `Scorer.fit`.
 
-        With ``training.patience`` and `check` only the inner training windows are trained on and the best epoch
-        is kept; without patience `check` has no use and all windows are trained on.
+        With ``training.patience`` and `check` only the inner training windows are trained on and the best
+        epoch is kept; without patience `check` has no use and all windows are trained on.
 
         Raises
         ------
@@ -243,7 +243,11 @@ class NetworkScorer:
         schedule = resolve(self.training)
         index, held, patience = np.arange(len(train)), None, schedule.epochs
         if self.training.patience is not None and check is None:
-            warn("training.patience was given without check windows; all epochs run", SettingWarning, stacklevel=4)
+            warn(
+                "training.patience is given without check windows; all epochs run",
+                SettingWarning,
+                stacklevel=4,
+            )
         elif self.training.patience is not None and check is not None:
             (index, held), patience = check, self.training.patience
         feed = make_feed(
@@ -282,7 +286,9 @@ class NetworkScorer:
         device, index = _device(self.training.device), np.arange(len(windows))
         with _session(self.training.threads, device):
             margins = [
-                _margins(_place(model, device), windows, index, device, _part(progress, i, len(self.members_)))
+                _margins(
+                    _place(model, device), windows, index, device, _part(progress, i, len(self.members_))
+                )
                 for i, model in enumerate(self.members_)
             ]
         return decide(_balanced(np.stack(margins), self.prior_))
@@ -335,7 +341,7 @@ def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:
     if expected != found:
         odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise DataError(
-            f"the weights do not fit the network that their record describes ({odd[0]} and {len(odd) - 1} more); "
+            f"the weights do not fit the network of their record ({odd[0]} and {len(odd) - 1} more); "
             "copy the model folder again"
         )
     network.load_state_dict(weights)
@@ -344,7 +350,7 @@ def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:
 def _check_loss(settings: ModelSettings) -> None:
     if settings.beta < 0 or settings.temperature <= 0:
         raise UsageError(
-            f"beta {settings.beta:g} and temperature {settings.temperature:g} given; beta is at least 0 and the "
+            f"beta {settings.beta:g} and temperature {settings.temperature:g} given; beta is at least 0, the "
             "temperature above 0: change model.beta or model.temperature"
         )
 
@@ -396,11 +402,13 @@ def _device(name: str) -> torch.device:
 
 def _place(what: T, device: torch.device) -> T:
     """Move to a device, channels last (2.5 times faster convolutions on a CPU, and bf16's format on CUDA)."""
-    return what.to(device) if device.type == "mps" else what.to(device, memory_format=torch.channels_last)
+    layout: dict[str, Any] = {} if device.type == "mps" else {"memory_format": torch.channels_last}
+    return what.to(device, **layout)
 
 
 def _precision(device: torch.device) -> torch.autocast:
-    return torch.autocast("cuda" if device.type == "cuda" else "cpu", torch.bfloat16, enabled=device.type == "cuda")
+    on_gpu = device.type == "cuda"
+    return torch.autocast("cuda" if on_gpu else "cpu", torch.bfloat16, enabled=on_gpu)
 
 
 def _margins(
@@ -425,7 +433,7 @@ def _margins(
 def _balanced(margin: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
     """Return the softmax with the training prior taken out: as if both classes had been equally frequent."""
     shifted = margin - np.log(prior / (1 - prior))
-    return 0.5 * (1 + np.tanh(0.5 * shifted))
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * shifted)))
 
 
 def _part(progress: Progress, number: int, count: int) -> Progress:
@@ -440,4 +448,6 @@ def _arrays(tensors: dict[str, Any], prefix: str) -> dict[str, NDArray[Any]]:
 
 def _tensors(arrays: dict[str, Any], prefix: str) -> dict[str, Tensor]:
     cut = len(prefix)
-    return {name[cut:]: torch.from_numpy(np.array(a)) for name, a in arrays.items() if name.startswith(prefix)}
+    return {
+        name[cut:]: torch.from_numpy(np.array(a)) for name, a in arrays.items() if name.startswith(prefix)
+    }

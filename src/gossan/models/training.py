@@ -126,6 +126,7 @@ def resolve(settings: TrainingSettings) -> Schedule:
 
 
 def _check(settings: TrainingSettings, schedule: Schedule) -> None:
+    patience = 1 if settings.patience is None else settings.patience
     ranges: list[tuple[str, float, str, bool]] = [
         ("epochs", schedule.epochs, "at least 1", schedule.epochs >= 1),
         ("batch", schedule.batch, "at least 2", schedule.batch >= 2),
@@ -134,7 +135,7 @@ def _check(settings: TrainingSettings, schedule: Schedule) -> None:
         ("weight_decay", schedule.weight_decay, "at least 0", schedule.weight_decay >= 0),
         ("threads", settings.threads, "at least 1", settings.threads >= 1),
         ("ensemble", settings.ensemble, "at least 1", settings.ensemble >= 1),
-        ("patience", settings.patience or 1, "at least 1", settings.patience is None or settings.patience >= 1),
+        ("patience", patience, "at least 1", patience >= 1),
     ]
     for name, value, allowed, fine in ranges:
         if not fine:
@@ -240,7 +241,9 @@ def make_feed(
     gram = None
     if balance.method == "smote":
         gram = inner_products(windows.read, index[labels])
-    plan = plan_balance(labels, balance, gram=gram, seed=seed, protocol=protocol)
+    plan = plan_balance(
+        labels, balance, gram=gram, seed=seed, protocol="paper" if protocol == "paper" else "strict"
+    )
     prior = ore_share(plan, balance)
     return Feed(windows, index, plan, balance, prior, augment, nearest=protocol != "paper")
 

@@ -235,7 +235,12 @@ def hidden(found: Findings, areas: "pd.DataFrame") -> dict[str, Any] | None:
     if truth is None:
         return None
     places = truth.loc[truth["hidden"].astype(bool), ["easting", "northing"]].to_numpy(dtype=np.float64)
-    return hidden_found(areas, places, found.survey.grid, budget=found.project.targets.budget)
+    rivals = {
+        label: areas["number"].map(table.groupby("number")["score"].mean()).to_numpy()
+        for label, table in found.scored().items()
+        if label != found.project.model.name
+    }
+    return hidden_found(areas, places, found.survey.grid, budget=found.project.targets.budget, rivals=rivals)
 
 
 def report(

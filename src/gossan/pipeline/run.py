@@ -111,14 +111,12 @@ def _default_folder(project: Project) -> Path:
 def _runner(
     store: Store, project: Project, place: RunFolder, jobs: int | None, on_progress: Report | None
 ) -> Runner:
-    from gossan.models.training import choose_device
-
     extra: dict[str, Any] = {} if on_progress is None else {"progress": on_progress}
     return Runner(
         store,
         jobs=jobs or len(os.sched_getaffinity(0)),
         threads=project.training.threads,
-        device=choose_device(project.training.device),
+        device=project.training.device,
         log=place.log,
         **extra,
     )

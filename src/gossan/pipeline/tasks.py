@@ -3,6 +3,7 @@
 A task function must be a pure function of its arguments: what it returns is kept under a key made of them.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from gossan.balance import BalanceSettings
 from gossan.config import from_values
+from gossan.errors import DataError, SettingWarning
 from gossan.evaluate import Ground, fit_part, predictions, screen_part
 from gossan.grid import resolution_of
 from gossan.hooks import Checkpoint, Progress
@@ -308,13 +310,21 @@ class _Fit:
             return None
         validation, resolution = self.settings.validation, resolution_of(self.ground.grid)
         windows = self.ground.windows.iloc[self.index]
-        folds = spatial_folds(
-            windows,
-            self.ground.is_ore[self.index],
-            camp=windows["camp"].to_numpy(),
-            folds=3,
-            block=round((validation.block or 0) / resolution),
-            dead_zone=round((validation.dead_zone or 0) / resolution),
-            seed=[*seed, STAGES["inner"]],
-        )
+        try:
+            folds = spatial_folds(
+                windows,
+                self.ground.is_ore[self.index],
+                camp=windows["camp"].to_numpy(),
+                folds=3,
+                block=round((validation.block or 0) / resolution),
+                dead_zone=round((validation.dead_zone or 0) / resolution),
+                seed=[*seed, STAGES["inner"]],
+            )
+        except DataError as error:
+            warnings.warn(
+                f"training.patience has no effect: no inner fold can be made ({error})",
+                SettingWarning,
+                stacklevel=2,
+            )
+            return None
         return folds[0]

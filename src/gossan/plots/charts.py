@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Curve", "Score", "interval_plot", "prediction_rate", "roc", "screening_plot"]
 
-WIDTH = 4.6
+WIDTH = 5.0
 GRID = "#e4e4e4"
 
 #: One curve: ``x`` and ``y`` and, where there is a band, ``low`` and ``high``.
@@ -187,4 +187,4 @@ def _p_text(p: float | None) -> str:
     """
     if p is None:
         return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"

@@ -182,23 +182,14 @@ def _nice_step(at_least: float) -> float:
 
 
 def _scale_and_north(axes: "Axes", side: "Axes", height: float) -> None:
-    """Draw both at the foot of the side panel's height: the bar inside the map, the arrow beside it."""
+    """Draw both at the foot of the side panel, where they cover no ground; north is the grid's."""
     from matplotlib_scalebar.scalebar import ScaleBar
 
-    look = {"location": "lower right", "box_alpha": 0.8, "font_properties": {"size": 7}}
-    room = {"width_fraction": 0.012, "length_fraction": 0.22, "pad": 0.3, "border_pad": 0.4, "sep": 2}
-    axes.add_artist(ScaleBar(1, "m", **look, **room))
-    side.annotate(
-        "N",
-        xy=(0.07, 0.5 / height),
-        xytext=(0.07, 0.08 / height),
-        xycoords="axes fraction",
-        ha="center",
-        va="center",
-        fontsize=9,
-        fontweight="bold",
-        arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.2, "shrinkA": 4, "shrinkB": 0},
-    )
-    side.text(
-        0.16, 0.08 / height, "grid north", fontsize=6.5, color=FAINT, transform=side.transAxes, va="center"
-    )
+    place = {"location": "lower left", "bbox_to_anchor": (0.25, 0), "bbox_transform": side.transAxes}
+    room = {"width_fraction": 0.012, "length_fraction": 0.25, "pad": 0, "border_pad": 0, "sep": 2}
+    font = {"font_properties": {"size": 7}, "box_alpha": 0}
+    axes.add_artist(ScaleBar(1, "m", **place, **room, **font))
+    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.2, "shrinkA": 4, "shrinkB": 0}
+    tip, foot = (0.07, 0.5 / height), (0.07, 0.08 / height)
+    north = side.annotate("N", tip, foot, "axes fraction", ha="center", va="center", arrowprops=arrow)
+    north.set(fontsize=9, fontweight="bold")

@@ -10,19 +10,26 @@ __all__ = ["place_labels"]
 #: Width of a bold digit and height of a line, as shares of the type size.
 DIGIT, LINE = 0.72, 1.05
 
+#: A label that lies on the boxes of others by more than this share would be read as theirs.
+MOST_SHARED = 0.4
+
+#: What covering a point costs, as a share of the label lying on another box.
+POINT_COST = 0.1
+
 
 def place_labels(
     texts: Sequence[str],
     boxes: NDArray[np.float64],
     *,
     size: float,
-    avoid: NDArray[np.float64],
-    gap: float = 0.0,
+    points: NDArray[np.float64],
+    region: tuple[float, float, float, float],
 ) -> dict[int, tuple[float, float]]:
     """Place one label a box, the first ones first.
 
-    A label stands inside its box (corners, then the centre) if it fits there, else beside it. A place
-    on a point to avoid is taken only if there is no better one, a place on another label never.
+    A label stands inside its box (corners, then the centre) if it fits there, else beside or over it: where
+    it covers least of other boxes and fewest points. It never leaves the region or touches another label,
+    and is left out where it would be read as another box's.
 
     Parameters
     ----------
@@ -30,17 +37,17 @@ def place_labels(
         (n, 4) west, south, east, north.
     size
         Type size in map units.
-    avoid
-        (m, 2) points, such as deposits.
-    gap
-        Radius of their symbols in map units.
+    points
+        (m, 2) points better not covered, such as deposits.
+    region
+        West, south, east, north of the map.
 
     Returns
     -------
     index -> centre of the text in map units; a label without room is missing.
 
     >>> area, deposit = np.array([[0.0, 0, 9, 9]]), np.array([[1.0, 8]])
-    >>> place_labels(["7"], area, size=2, avoid=deposit)[0][0] > 4.5  # the deposit is in the west
+    >>> place_labels(["7"], area, size=2, points=deposit, region=(0, 0, 9, 9))[0][0] > 4.5  # deposit: west
     True
     """
     taken = np.empty((0, 4))
@@ -49,9 +56,12 @@ def place_labels(
         half = np.array([DIGIT * len(text) + 0.2, LINE]) * size / 2
         spots = _spots(box, half)
         frames = np.hstack([spots - half, spots + half])
-        free = np.flatnonzero(~_overlaps(frames, taken))
-        if len(free):
-            best = free[np.argmin(_covered(frames[free], avoid, gap))]
+        shared = _shared(frames, np.delete(boxes, i, axis=0)).sum(axis=1) / (4 * half.prod())
+        inside = (frames[:, :2] >= region[:2]).all(axis=1) & (frames[:, 2:] <= region[2:]).all(axis=1)
+        free = inside & (_shared(frames, taken).sum(axis=1) == 0) & (shared <= MOST_SHARED)
+        if free.any():
+            cost = shared + POINT_COST * _covered(frames, points, size / 4)
+            best = int(np.argmin(np.where(free, cost, np.inf)))
             placed[i] = (float(spots[best, 0]), float(spots[best, 1]))
             taken = np.vstack([taken, frames[best]])
     return placed
@@ -70,14 +80,14 @@ def _spots(box: NDArray[np.float64], half: NDArray[np.float64]) -> NDArray[np.fl
     return np.asarray(centre + sides * reach)
 
 
-def _overlaps(frames: NDArray[np.float64], taken: NDArray[np.float64]) -> NDArray[np.bool_]:
-    low = np.maximum(frames[:, None, :2], taken[None, :, :2])
-    high = np.minimum(frames[:, None, 2:], taken[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    return np.asarray(shared.max(axis=1, initial=0.0) > 0)
+def _shared(frames: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area that each frame shares with each other box, (k, n)."""
+    low = np.maximum(frames[:, None, :2], others[None, :, :2])
+    high = np.minimum(frames[:, None, 2:], others[None, :, 2:])
+    return np.asarray(np.prod(np.maximum(high - low, 0), axis=2))
 
 
-def _covered(frames: NDArray[np.float64], avoid: NDArray[np.float64], gap: float) -> NDArray[np.int64]:
+def _covered(frames: NDArray[np.float64], points: NDArray[np.float64], gap: float) -> NDArray[np.int64]:
     """Count the points that each frame, widened by the gap, covers."""
-    inside = (avoid[None] > frames[:, None, :2] - gap) & (avoid[None] < frames[:, None, 2:] + gap)
+    inside = (points[None] > frames[:, None, :2] - gap) & (points[None] < frames[:, None, 2:] + gap)
     return np.asarray(inside.all(axis=2).sum(axis=1))

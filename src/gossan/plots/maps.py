@@ -54,7 +54,8 @@ def target_map(
         Areas proposed, the best first: ``number`` and, where known, ``known_deposits``.
     """
     with style():
-        sheet = new_sheet(ground, title, width=5.0, rows=min(len(unit_shares(ground)), 17) + 12)
+        units = list(unit_shares(ground))[:17]
+        sheet = new_sheet(ground, title, width=5.0, rows=8 + sum(1 + (len(unit) > 20) for unit in units))
         geology = draw_geology(sheet.axes, ground, alpha=0.85)
         marks = [
             *_outline_targets(sheet, targets),
@@ -119,9 +120,9 @@ def _number_targets(sheet: Sheet, ground: Ground, targets: "gpd.GeoDataFrame") -
     boxes = targets.geometry.bounds.to_numpy()
     texts = [clean(number) for number in targets["number"]]
     side = float(np.median(boxes[:, 2] - boxes[:, 0])) / sheet.metres_per_point
-    points = float(np.clip(side * 0.42, 6.0, 9.0))
-    size, gap = points * sheet.metres_per_point, 2.5 * sheet.metres_per_point
-    placed = place_labels(texts, boxes, size=size, avoid=deposit_points(ground), gap=gap)
+    points = float(np.clip(side * 0.42, 5.0, 9.0))
+    size = points * sheet.metres_per_point
+    placed = place_labels(texts, boxes, size=size, points=deposit_points(ground), region=ground.region)
     known = _known(targets)
     halo = [withStroke(linewidth=2.2, foreground="white")]
     look: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": points, "zorder": 6}
@@ -136,19 +137,19 @@ def _number_targets(sheet: Sheet, ground: Ground, targets: "gpd.GeoDataFrame") -
 
 
 def score_classes(score: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
-    """Class scores by the share of the scored ground that ranks higher: 0 very high ... 4 very low, -1 none.
+    """Class scores by the share of the ground that scores at least as high: 0 very high ... 4 very low.
 
     A score says which ground ranks above which and is no probability, so the classes are shares of
-    ground and not values. Ties share the better class.
+    ground and not values. Ties share the lower class: none holds more ground than it says. -1: no score.
 
     >>> score_classes(np.arange(100.0)[::-1])[[0, 4, 5, 10, 25, 50]]
     array([0, 0, 1, 2, 3, 4], dtype=int8)
     """
     known = np.isfinite(score)
     ranked = np.sort(score[known])
-    higher = len(ranked) - np.searchsorted(ranked, score, side="right")
+    at_least = len(ranked) - np.searchsorted(ranked, score, side="left")
     bounds = [bound * len(ranked) for _, bound in CLASSES[:-1]]
-    classes = np.searchsorted(bounds, higher + 1e-9, side="right")
+    classes = np.searchsorted(bounds, at_least - 1e-9, side="left")
     return np.where(known, classes, -1).astype(np.int8)
 
 

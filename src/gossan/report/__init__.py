@@ -78,6 +78,7 @@ def render(report: ReportModel, pictures: dict[str, Picture], notes: list[str]) 
         pictures=pictures,
         notes=notes,
         found=words.found(report),
+        trust=words.trust(report),
         tiles=words.key_numbers(report),
         tables=tables.all_tables(report),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gossan import plots
 from gossan.errors import MissingFileError
 from gossan.report.model import ReportModel
-from gossan.report.words import by_model, estimate, percent
+from gossan.report.words import by_model, estimate, is_paper, percent
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -25,13 +25,13 @@ PRINT_DPI, PAGE_DPI = 300, 150
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on the page: its name, what a reader who does not see it is told, its caption and its data."""
+    """A figure on the page; ``alt`` is what a reader is told who does not see it."""
 
     name: str
     alt: str
     caption: str
     uri: str
-    wide: bool = False
+    shape: str
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,12 @@ class _Plan:
     draw: "Callable[[], Figure]"
     alt: str
     caption: str
-    kind: Literal["png", "svg"] = "png"
-    wide: bool = False
+    shape: Literal["chart", "map", "wide"] = "map"
+
+    @property
+    def kind(self) -> Literal["png", "svg"]:
+        """Lines are drawn by the reader's machine, maps are pixels."""
+        return "svg" if self.shape == "chart" else "png"
 
 
 def read_maps(folder: Path, report: ReportModel) -> Maps:
@@ -102,12 +106,13 @@ def draw_all(folder: Path, report: ReportModel, maps: Maps) -> dict[str, Picture
     target.mkdir(exist_ok=True)
     pictures = {}
     for plan in (*_map_plans(report, maps), *_chart_plans(report)):
-        figure = plan.draw()
+        figure, kind = plan.draw(), plan.kind
+        data = base64.b64encode(plots.save(figure, kind, dpi=PAGE_DPI)).decode("ascii")
+        figure.set_layout_engine("none")  # keep the layout found for the page: finding it takes longest
         (target / f"{plan.name}.png").write_bytes(plots.save(figure, dpi=PRINT_DPI))
-        data = base64.b64encode(plots.save(figure, plan.kind, dpi=PAGE_DPI)).decode("ascii")
-        mime = "image/svg+xml" if plan.kind == "svg" else "image/png"
+        mime = "image/svg+xml" if kind == "svg" else "image/png"
         pictures[plan.name] = Picture(
-            plan.name, plan.alt, plan.caption, f"data:{mime};base64,{data}", plan.wide
+            plan.name, plan.alt, plan.caption, f"data:{mime};base64,{data}", plan.shape
         )
     return pictures
 
@@ -124,17 +129,17 @@ def _map_plans(report: ReportModel, maps: Maps) -> Iterator[_Plan]:
         lambda: plots.target_map(ground, areas, targets),
         f"Map of {len(targets)} numbered targets on the geology with faults and known deposits."
         + (f" The best are areas {numbers}." if numbers else ""),
-        "Targets on the geology (the paper's Fig. 8). An area is proposed by models that were not trained"
-        " on it. Its number is its place on the map, counted by rows from the north-west, and no rank.",
-        wide=True,
+        "Targets on the geology, as Fig. 8 of Gao et al. (2023). An area is proposed by models that were not"
+        " trained on it. Its number is its place, counted by rows from the north-west, and no rank.",
+        shape="wide",
     )
     if np.isfinite(maps.score).any():
         yield _Plan(
             "score",
             lambda: plots.score_map(ground, maps.score),
             "Map of the score in five classes from very low to very high, with known deposits.",
-            "Score by models that were not trained on the area. Classes are shares of the scored ground, since"
-            " a score ranks ground and is no probability of a deposit.",
+            "Score by models that were not trained on the area. Classes are shares of the scored ground,"
+            " since a score ranks ground and is no probability of a deposit.",
         )
     if np.isfinite(maps.spread).any():
         yield _Plan(
@@ -148,7 +153,8 @@ def _map_plans(report: ReportModel, maps: Maps) -> Iterator[_Plan]:
             "folds",
             lambda: plots.folds_map(ground, areas),
             "Map of the fold that held out each area, with the camps of deposits outlined.",
-            "Which fold held out each area (first repeat). A camp is never split between training and test.",
+            "Which fold held out each area (first repeat)."
+            + ("" if is_paper(report) else " A camp is never split between training and test."),
         )
     yield _channels_plan(report, maps)
 
@@ -164,10 +170,10 @@ def _channels_plan(report: ReportModel, maps: Maps) -> _Plan:
             maps.ground, maps.stack["layers"].values, names, units=units, kept=used
         ),
         f"Small maps of {len(names)} channels: {', '.join(names)}.",
-        "Channels (the paper's Fig. 2), each on its own scale cut at its 2 % and 98 % quantiles; points are"
-        " known deposits, which are labels and never a channel. In brackets: dropped by the screening."
-        " Detail finer than the sample spacing is interpolation.",
-        wide=True,
+        "Channels, as Fig. 2 of Gao et al. (2023), each on its own scale cut at its 2 % and 98 % quantiles;"
+        " points are known deposits, which are labels and never a channel. In brackets: dropped by the"
+        " screening. Detail finer than the sample spacing is interpolation.",
+        shape="wide",
     )
 
 
@@ -182,9 +188,10 @@ def _chart_plans(report: ReportModel) -> Iterator[_Plan]:
         said = "; ".join(f"{name} {estimate(auc)}" for name, auc in rows)
         caption = "AUC of the model and its rivals on the same folds; intervals are clustered by camp."
         yield _Plan(
-            "auc", lambda: plots.interval_plot(scores), f"AUC with its interval: {said}.", caption, "svg"
+            "auc", lambda: plots.interval_plot(scores), f"AUC with its interval: {said}.", caption, "chart"
         )
-    curves = report.get("curves") or {}
+    given = report.get("curves") or {}
+    curves = {name: given[name] for name in by_model(report) if name in given}
     rates = {name: curve["prediction_rate"] for name, curve in curves.items() if curve.get("prediction_rate")}
     budget = (report.get("coverage") or {}).get("budget")
     if rates:
@@ -194,13 +201,13 @@ def _chart_plans(report: ReportModel) -> Iterator[_Plan]:
             f"Share of held-out deposits found against share of ground searched: {_at(rates, budget)}.",
             "Prediction rate: what searching the best ground first would have found, had the deposits of the"
             " area been unknown. A curve on the dotted line is chance.",
-            "svg",
+            "chart",
         )
     rocs = {name: curve["roc"] for name, curve in curves.items() if curve.get("roc")}
     if rocs:
         said = f"ROC curves of {', '.join(rocs)}, with the chance line."
         caption = "ROC curves over the held-out areas. Barren means that no deposit is known there."
-        yield _Plan("roc", lambda: plots.roc(rocs), said, caption, "svg")
+        yield _Plan("roc", lambda: plots.roc(rocs), said, caption, "chart")
     elements = (report.get("screening") or {}).get("rows") or []
     if elements:
         kept = ", ".join(row["element"] for row in elements if row.get("keep")) or "none"
@@ -210,7 +217,7 @@ def _chart_plans(report: ReportModel) -> Iterator[_Plan]:
             lambda: plots.screening_plot(elements),
             f"AUC by element; kept: {kept}.",
             caption,
-            "svg",
+            "chart",
         )
 
 

@@ -11,9 +11,8 @@ __all__ = ["Table", "all_tables"]
 
 TOP = 10
 
-#: Measures by key; AUC comes with its interval.
+#: Further measures than the AUC, by key.
 MEASURES = {
-    "auc": "AUC (95 % interval)",
     "auc_pooled": "AUC pooled",
     "average_precision": "Average precision",
     "recall_ore": "Recall, ore",
@@ -40,6 +39,7 @@ TARGET_COLUMNS = {
     "latitude": ("Latitude (°)", 4, 1),
 }
 
+SOURCES = ("samples", "deposits", "geology", "faults")
 BALANCE = {"smote": "SMOTE", "weights": "class weights", "batches": "balanced batches", "none": "nothing"}
 
 
@@ -95,25 +95,30 @@ def _models(report: ReportModel) -> Table:
     known = [key for key in MEASURES if any((summary.get(key) or {}) for summary in models.values())]
     rows = []
     for i, (name, summary) in enumerate(models.items()):
-        difference = paired.get(name) or {}
-        gap = {"mean": difference.get("difference"), "ci95": difference.get("ci95")}
-        auc = summary.get("auc") or {}
-        cells = [estimate(summary.get(key)) if key == "auc" else _mean(summary.get(key)) for key in known]
+        auc, gap = summary.get("auc") or {}, paired.get(name) or {}
+        minus = {"mean": gap.get("difference"), "ci95": gap.get("ci95")}
+        lead = estimate(auc), "this run" if i == 0 else estimate(minus)
         sds = number(auc.get("sd_folds")), number(auc.get("sd_repeats"))
-        rows.append((name, *cells, *sds, "this run" if i == 0 else estimate(gap)))
+        rows.append((name, *lead, *sds, *(_mean(summary.get(key)) for key in known)))
     head = (
         "Model",
-        *(MEASURES[key] for key in known),
+        "AUC (95 % interval)",
+        "This run minus it",
         "SD folds",
         "SD repeats",
-        "AUC of this run minus its AUC",
+        *(MEASURES[key] for key in known),
     )
     note = (
         "AUC: share of barren areas of the same fold that score below a held-out deposit; 0.5 is chance."
-        " The interval is clustered by camp; the standard deviations (SD) over folds and repeats are of the AUC"
-        " and are no interval. Accuracy, recall and F1 are at the vote for MFAF, at 0.5 for the others."
+        " The interval is clustered by camp; the standard deviations (SD) over folds and repeats are of the"
+        " AUC and are no interval. Accuracy, recall and F1 are at the vote for MFAF, at 0.5 for the others."
     )
-    return Table("The model and its rivals on held-out ground", head, tuple(rows) if known else (), note=note)
+    return Table(
+        "The model and its rivals on held-out ground",
+        head,
+        tuple(rows) if any(models.values()) else (),
+        note=note,
+    )
 
 
 def _mean(value: Any) -> str:
@@ -184,7 +189,11 @@ def _window_side(windows: Mapping[str, Any]) -> str | None:
 
 def _data(report: ReportModel) -> Table:
     rows = []
-    for source, counts in (report.get("data") or {}).items():
+    data = report.get("data") or {}
+    for source in sorted(
+        data, key=lambda name: (SOURCES.index(name) if name in SOURCES else len(SOURCES), name)
+    ):
+        counts = data[source]
         for name, value in flatten(counts):
             rows.append((source, name.replace("_", " ").replace(".", ", ") or "rows", _counted(value)))
     return Table("What was read, kept and dropped", ("Source", "What", "Count"), tuple(rows), text=2)
@@ -218,9 +227,13 @@ def _screening(report: ReportModel) -> Table:
 
 def _leakage(report: ReportModel) -> Table:
     leakage = (report.get("metrics") or {}).get("leakage") or {}
-    rows = tuple((name.replace("_", " "), value) for name, value in flatten(leakage))
+    rows = []
+    for name, value in leakage.items():
+        known = isinstance(value, int | float) or (isinstance(value, Mapping) and "mean" in value)
+        cells = [("", estimate(value))] if known else list(flatten(value))
+        rows += [(" ".join(f"{name} {part}".replace("_", " ").split()), text) for part, text in cells]
     note = "What the same model scores when training and test are allowed to touch: not to be believed."
-    return Table("Leakage", ("What", "Value"), rows, note=note)
+    return Table("Leakage", ("What", "Value"), tuple(rows), note=note)
 
 
 def _settings(report: ReportModel) -> Table:

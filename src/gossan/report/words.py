@@ -12,11 +12,14 @@ __all__ = [
     "flatten",
     "found",
     "interval",
+    "is_paper",
     "key_numbers",
     "number",
     "p_value",
     "percent",
+    "signed",
     "summary_of",
+    "trust",
 ]
 
 NONE = "–"
@@ -50,6 +53,18 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.{0 if share >= 0.1 or share == 0 else 1}f}\u00a0%".replace(".0\u00a0", "\u00a0")
 
 
+def signed(value: float) -> str:
+    """Write a difference.
+
+    >>> signed(0.031), signed(-0.1), signed(0.001)
+    ('+0.03', '−0.10', '0.00')
+    """
+    text = number(float(value))
+    if text.strip("−0.") == "":
+        return "0.00"
+    return f"+{text}" if value > 0 else text
+
+
 def p_value(p: float | None) -> str:
     """Write a p value.
 
@@ -67,20 +82,22 @@ def _decimals(ci: Sequence[float] | None) -> int:
 
 
 def interval(ci: Sequence[float] | None) -> str:
-    """Write an interval.
+    r"""Write an interval.
 
     >>> interval([0.612, 0.853]), interval(None)
-    ('0.61 to 0.85', '–')
+    ('0.61\xa0to\xa00.85', '–')
     """
+    if not ci:
+        return NONE
     digits = _decimals(ci)
-    return f"{number(float(ci[0]), digits)} to {number(float(ci[1]), digits)}" if ci else NONE
+    return f"{number(float(ci[0]), digits)}\u00a0to\u00a0{number(float(ci[1]), digits)}"  # never broken
 
 
 def estimate(value: Estimate | Mapping[str, Any] | float | None) -> str:
-    """Write a measure with its interval where it has one.
+    r"""Write a measure with its interval where it has one.
 
     >>> estimate({"mean": 0.7449, "ci95": [0.612, 0.853]}), estimate({"mean": 0.5}), estimate(None)
-    ('0.74 (0.61 to 0.85)', '0.50', '–')
+    ('0.74 (0.61\xa0to\xa00.85)', '0.50', '–')
     """
     if value is None or isinstance(value, int | float):
         return number(None if value is None else float(value))
@@ -144,23 +161,23 @@ def key_numbers(report: ReportModel) -> list[tuple[str, str]]:
         tiles.append((held, f"known deposits predicted in the best {share} of the ground"))
     if camps := _camps(report):
         tiles.append((number(camps), "camps of deposits: the real sample size"))
-    return [*tiles, (number(len(report.get("targets") or [])), "targets")]
+    targets = report.get("targets") or []
+    new = sum(1 for row in targets if not row.get("known_deposits"))
+    return [*tiles, (number(len(targets)), f"targets, {new} of them without a known deposit")]
 
 
 # ---- what was found
 
 
 def found(report: ReportModel) -> list[str]:
-    """Say what was found, one sentence an item, nothing that the numbers do not carry."""
-    parts = (
-        _ground(report),
-        _auc(report),
-        *_rivals(report),
-        _coverage(report),
-        _hidden(report),
-        _targets(report),
+    """Say what was found in up to three paragraphs, nothing that the numbers do not carry."""
+    paragraphs = (
+        (_ground(report), _auc(report)),
+        _rivals(report),
+        (_coverage(report), _hidden(report), _targets(report)),
     )
-    return [part for part in parts if part]
+    joined = (" ".join(sentence for sentence in sentences if sentence) for sentences in paragraphs)
+    return [paragraph for paragraph in joined if paragraph]
 
 
 def _ground(report: ReportModel) -> str:
@@ -193,7 +210,7 @@ def _auc(report: ReportModel) -> str:
         return f"{text}; 0.5 is chance); there are too few camps for an interval, so this may be chance."
     camps = _camps(report)
     source = f"95 % interval from {camps} camps: " if camps else "95 % interval: "
-    return f"{text}; {source}{interval(ci)}). {_against_chance(ci)}{_protocol(metrics.get('protocol'))}"
+    return f"{text}; {source}{interval(ci)}). {_against_chance(ci)}{_protocol(report)}"
 
 
 def _against_chance(ci: Sequence[float]) -> str:
@@ -206,8 +223,8 @@ def _against_chance(ci: Sequence[float]) -> str:
     return "The interval includes 0.5: these data do not show that the ranking is better than chance."
 
 
-def _protocol(protocol: str | None) -> str:
-    if protocol != "paper":
+def _protocol(report: ReportModel) -> str:
+    if not is_paper(report):
         return ""
     return (
         " This was measured by the paper's protocol, in which training and test windows overlap:"
@@ -215,35 +232,49 @@ def _protocol(protocol: str | None) -> str:
     )
 
 
+def trust(report: ReportModel) -> str:
+    """Say what ``predicted`` and ``fitted`` mean under the protocol of the run."""
+    strict = "Whole camps and blocks were held out, with a dead zone between training and test."
+    paper = "As in the paper, training and test windows share pixels: this is nearer to fitted than it looks."
+    return (
+        "Predicted is said of ground that the scoring model was not trained on."
+        f" {paper if is_paper(report) else strict} Fitted is said of ground that it was trained on,"
+        " and proves nothing. Every figure, curve and coverage here is predicted unless it says fitted."
+    )
+
+
+def is_paper(report: ReportModel) -> bool:
+    """Tell whether training and test overlap, as in the paper."""
+    protocols = (
+        (report.get("metrics") or {}).get("protocol"),
+        (report.get("validation") or {}).get("protocol"),
+    )
+    return "paper" in protocols
+
+
 def _rivals(report: ReportModel) -> list[str]:
     metrics = report.get("metrics") or {}
-    models = by_model(report)
-    model = next(iter(models))
-    own = (models[model].get("auc") or {}).get("mean")
     paired = metrics.get("paired") or {}
-    sentences = []
-    for rival in list(models)[1:]:
-        theirs = (models[rival].get("auc") or {}).get("mean")
-        sentences.append(_rival(model, rival, paired.get(rival) or {}, own, theirs))
-    return [sentence for sentence in sentences if sentence]
+    sentences = [_rival(name, paired.get(name) or {}) for name in list(by_model(report))[1:]]
+    told = [sentence for sentence in sentences if sentence]
+    return [f"In AUC, {metrics.get('model') or 'the model'} minus its rivals:", *told] if told else []
 
 
-def _rival(model: str, rival: str, paired: Paired, own: float | None, theirs: float | None) -> str:
+def _rival(name: str, paired: Paired) -> str:
     difference, ci = paired.get("difference"), paired.get("ci95")
     if difference is None:
         return ""
-    better, worse = (model, rival) if difference >= 0 else (rival, model)
-    gap = f"by {number(abs(float(difference)))} AUC"
+    gap = f"{name} {signed(float(difference))}"
     if not ci:
-        return f"{better} scores {gap} above {worse}; there are too few camps to say whether that is chance."
-    shown = ci if difference >= 0 else [-ci[1], -ci[0]]
-    if shown[0] > 0:
-        advice = "" if difference >= 0 else f": prefer {rival}'s map"
-        return f"{better} ranks better than {worse} {gap} ({interval(shown)}){advice}."
+        return f"{gap}, with too few camps to say whether that is chance."
+    gap += f" ({signed(ci[0])} to {signed(ci[1])})"
+    if ci[0] > 0:
+        return f"{gap}: this model ranks better."
+    if ci[1] < 0:
+        return f"{gap}: the rival ranks better, so prefer its map."
     least = paired.get("smallest_detectable")
-    hint = f"; with these camps a difference under {number(float(least))} cannot be seen" if least else ""
-    lead = f"{better} is ahead of {worse} {gap}, but the interval of the difference"
-    return f"{lead} ({interval(shown)}) includes 0: no difference is shown{hint}."
+    hint = f", and one under {number(float(least))} could not be seen with these camps" if least else ""
+    return f"{gap}: no difference is shown{hint}."
 
 
 def _coverage(report: ReportModel) -> str:
@@ -272,7 +303,9 @@ def _hidden(report: ReportModel) -> str:
     ground = (
         f"the best {percent(budget)} of the ground without known deposits" if budget else "the best ground"
     )
-    text = f"The truth of this made survey is known: {ground} holds {percent(share)} of its {count} hidden deposits"
+    text = (
+        f"This survey is made and its truth known: {ground} holds {percent(share)} of {count} hidden deposits"
+    )
     text += f", against {percent(chance)} by chance" if chance is not None else ""
     distance = hidden.get("distance_share")
     text += (

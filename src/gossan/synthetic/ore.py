@@ -67,12 +67,8 @@ def draw_deposits(
     import pandas as pd
 
     number = max(6, round(twin.camps * ground.share))
-    at = rng.choice(odds.size, size=number, replace=False, p=odds.ravel())
-    east, north = centres(ground.grid)
-    row, col = np.divmod(at, east.size)
-    half = resolution_of(ground.grid) / 2
-    centre = np.column_stack([east[col], north[row]]) + rng.uniform(-half, half, (number, 2))
-    key = rng.gumbel(size=number) + (0 if hide is None else hide.ravel()[at])
+    centre = _places(rng, ground, odds, number)
+    key = rng.gumbel(size=number) + (0 if hide is None else hide.ravel()[ground.cell_of(centre)])
     hidden = np.isin(np.arange(number), np.argsort(-key)[: round(number * twin.hidden_camps / twin.camps)])
     camp = np.repeat(np.arange(number), 1 + rng.poisson(twin.camp_extra, number))
     place = _reflected(centre[camp] + rng.normal(0, twin.camp_sd, (camp.size, 2)), ground)
@@ -90,6 +86,15 @@ def draw_deposits(
             "strength": rng.lognormal(0, twin.strength_sd, camp.size),
         }
     )
+
+
+def _places(rng: np.random.Generator, ground: Ground, odds: Array, number: int) -> Array:
+    """Draw points (number, 2), at most one a cell."""
+    at = rng.choice(odds.size, size=number, replace=False, p=(odds / odds.sum()).ravel())
+    east, north = centres(ground.grid)
+    row, col = np.divmod(at, east.size)
+    reach = resolution_of(ground.grid) / 2 - 0.01
+    return np.column_stack([east[col], north[row]]) + rng.uniform(-reach, reach, (number, 2))
 
 
 def mapped_places(rng: np.random.Generator, truth: "pd.DataFrame", ground: Ground, twin: Twin) -> Array:
@@ -121,8 +126,8 @@ def draw_haloes(seed: int, ground: Ground, truth: "pd.DataFrame", twin: Twin) ->
     contrast *= rng.lognormal(0, twin.strength_element_sd, contrast.shape)
     rng = stream_of(seed, Stage.DECOYS)
     number = round(twin.decoys * ground.share)
-    west, south, east, north = region_of(ground.grid)
-    places = np.column_stack([rng.uniform(west, east, number), rng.uniform(south, north, number)])
+    # fluids that left no ore used the faults too
+    places = _places(rng, ground, np.exp(-ground.fault_distance / twin.camp_fault_decay), number)
     count = round(twin.decoy_elements * len(ELEMENTS))
     chosen = rng.permuted(np.tile(np.arange(len(ELEMENTS)) < count, (number, 1)), axis=1)
     strength = rng.lognormal(0, twin.strength_sd, (number, 1))

@@ -1,0 +1,392 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gossan import cli
+from gossan.config import load_project
+from gossan.errors import DataError, DataWarning, RunError
+
+COMMANDS = ("demo", "init", "check", "run", "predict", "report", "doctor")
+MINIMAL = '[project]\ncrs = "EPSG:32650"\n[samples]\npath = "s.csv"\n[deposits]\npath = "d.csv"\n'
+
+
+@pytest.fixture
+def project(tmp_path):
+    file = tmp_path / "jinshan.toml"
+    file.write_text(MINIMAL, encoding="utf-8")
+    return file
+
+
+class Pipeline(types.ModuleType):
+    """Stands in for `gossan.pipeline`; notes how it was called, and raises what it is told to."""
+
+    def __init__(self):
+        super().__init__("gossan.pipeline")
+        self.calls = []
+        self.error = None
+
+    def _made(self, *call):
+        self.calls.append(call)
+        if self.error:
+            raise self.error
+        auc = {"mean": 0.8123, "ci95": [0.7, 0.9]}
+        metrics = {
+            "model": "mfaf-resnet18",
+            "camps": 12,
+            "summary": {"auc": auc, "brier": np.float64("nan")},
+            "rivals": {"random-forest": {"auc": {"mean": 0.7, "ci95": None}}},
+        }
+        return types.SimpleNamespace(folder=Path("runs/jinshan"), metrics=metrics, targets=[1, 2, 3])
+
+    def run(self, project, out=None, *, jobs=None, on_progress=None):
+        on_progress(0.5, 90.0, "fit [bold]fold 1")
+        warnings.warn("2 rows dropped", DataWarning, stacklevel=1)
+        warnings.warn("2 rows dropped", DataWarning, stacklevel=1)
+        warnings.warn("a library grumbles", FutureWarning, stacklevel=1)
+        return self._made("run", project, out, jobs)
+
+    def demo(self, out, *, overrides=(), jobs=None, on_progress=None):
+        return self._made("demo", out, overrides, jobs)
+
+    def check(self, project):
+        self._made("check", project)
+        return {
+            "format": 1,
+            "grid": {"rows": 7, "spacing": float("nan")},
+            "camps": 3,
+            "warnings": ["few camps"],
+        }
+
+    def predict(self, model_run, project, out=None, *, on_progress=None):
+        self._made("predict", model_run, project, out)
+        return Path("p.tif")
+
+
+@pytest.fixture
+def pipeline(monkeypatch):
+    import gossan
+
+    fake = Pipeline()
+    monkeypatch.setitem(sys.modules, "gossan.pipeline", fake)
+    monkeypatch.setattr(gossan, "pipeline", fake, raising=False)
+    return fake
+
+
+def test_run_hands_over_the_project_its_folder_and_its_overrides(pipeline, project, capsys):
+    code = cli.main(["run", str(project), "--out", "x", "--jobs", "3", "--set", "windows.size=32"])
+    assert code == 0
+    _, checked, out, jobs = pipeline.calls[0]
+    assert (checked.windows.size, checked.overrides, out, jobs) == (32, ("windows.size=32",), Path("x"), 3)
+    shown = capsys.readouterr()
+    assert "mfaf-resnet18: 0.812 (0.700 to 0.900)" in shown.out
+    assert "random-forest: 0.700 (no interval)" in shown.out
+    assert shown.out.splitlines()[-1] == "report: runs/jinshan/report.html"
+
+
+def test_json_is_one_object_on_stdout_without_nan_and_everything_else_on_stderr(pipeline, project, capsys):
+    assert cli.main(["run", str(project), "--json"]) == 0
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert found["format"] == 1
+    assert found["metrics"]["summary"]["brier"] is None
+    assert found["targets"] == 3
+    assert "warning" not in shown.out
+
+
+def test_our_warnings_are_lines_shown_once_and_a_librarys_stay_unseen(pipeline, project, capsys):
+    cli.main(["run", str(project)])
+    assert capsys.readouterr().err == "warning: 2 rows dropped\n"
+    cli.main(["run", str(project), "--debug"])
+    assert "FutureWarning: a library grumbles" in capsys.readouterr().err
+
+
+def test_progress_is_quiet_when_piped_and_tells_the_time_left_on_a_terminal(
+    pipeline, project, capsys, monkeypatch
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    cli.main(["run", str(project)])
+    assert "2 min left, fit [bold]fold 1" in screen.getvalue()
+
+
+def test_no_color_leaves_colours_out(pipeline, project, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    cli.main(["run", str(project)])
+    assert "\x1b[3" not in screen.getvalue()
+    assert "fold 1" in screen.getvalue()
+
+
+def test_demo_runs_with_a_default_folder(pipeline, capsys):
+    assert cli.main(["demo", "--set", "training.epochs=1"]) == 0
+    assert pipeline.calls == [("demo", Path("demo"), ["training.epochs=1"], None)]
+
+
+def test_check_prints_an_outline_its_warnings_and_a_file(pipeline, project, capsys, tmp_path):
+    assert cli.main(["check", str(project), "--out", str(tmp_path / "check.json")]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[:3] == ["format: 1", "grid:", "  rows: 7"]
+    assert shown.err == "warning: few camps\n"
+    found = json.loads((tmp_path / "check.json").read_text(encoding="utf-8"))
+    assert found["grid"] == {"rows": 7, "spacing": None}
+
+
+def test_predict_takes_the_run_and_the_project(pipeline, project, capsys):
+    assert cli.main(["predict", "--model", "runs/a", "--on", str(project), "--json"]) == 0
+    assert pipeline.calls[0][1] == Path("runs/a")
+    assert json.loads(capsys.readouterr().out) == {"format": 1, "prediction": "p.tif"}
+
+
+def test_report_writes_the_page_again_and_copies_it(tmp_path, monkeypatch, capsys):
+    fake = types.ModuleType("gossan.report")
+
+    def write_report(folder):
+        (folder / "report.html").write_text("page", encoding="utf-8")
+        return folder / "report.html"
+
+    fake.write_report = write_report
+    monkeypatch.setitem(sys.modules, "gossan.report", fake)
+    assert cli.main(["report", str(tmp_path), "--out", str(tmp_path / "copy.html")]) == 0
+    assert (tmp_path / "copy.html").read_text(encoding="utf-8") == "page"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (DataError("3 ore windows given,\nat least 4 are needed"), 3),
+        (RunError("task fit failed"), 1),
+        (OSError(28, "No space left on device"), 1),
+    ],
+)
+def test_an_error_is_one_line_with_its_exit_code(pipeline, project, capsys, error, code):
+    pipeline.error = error
+    assert cli.main(["run", str(project)]) == code
+    shown = capsys.readouterr()
+    (line,) = [line for line in shown.err.splitlines() if not line.startswith("warning")]
+    assert line.startswith("error: ")
+    assert shown.out == ""
+
+
+def test_debug_shows_the_traceback_with_the_one_of_the_task(pipeline, project, capsys):
+    pipeline.error = RunError("task fit failed")
+    pipeline.error.add_note("Traceback of the worker")
+    cli.main(["run", str(project), "--debug"])
+    shown = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in shown
+    assert "Traceback of the worker" in shown
+
+
+def test_with_json_an_error_is_an_object_too(pipeline, project, capsys):
+    pipeline.error = DataError("no deposit inside")
+    assert cli.main(["run", str(project), "--json"]) == 3
+    expected = {"format": 1, "error": "no deposit inside", "exit_code": 3}
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rum"],
+        ["run"],
+        ["run", "none.toml"],
+        ["run", "PROJECT", "--jobs", "0"],
+        ["run", "PROJECT", "--jbos", "2"],
+        ["run", "PROJECT", "--set", "windows.size=3"],
+        ["run", "PROJECT", "--set", "windws.size=64"],
+        ["init", "--samples", "none.csv", "--deposits", "none.csv", "--out", "none.toml"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_one_line(pipeline, project, capsys, arguments):
+    given = [str(project) if argument == "PROJECT" else argument for argument in arguments]
+    assert cli.main(given) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+    assert pipeline.calls == []
+
+
+def test_an_interruption_ends_with_130(pipeline, project, capsys):
+    pipeline.error = KeyboardInterrupt()
+    assert cli.main(["run", str(project)]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_program_with_130_and_no_traceback(tmp_path, project):
+    code = (
+        "import sys, time, types, gossan\n"
+        "from gossan import cli\n"
+        "fake = types.ModuleType('gossan.pipeline')\n"
+        "def run(*_, **__):\n"
+        "    print('started', flush=True)\n"
+        "    time.sleep(30)\n"
+        "fake.run = run\n"
+        "sys.modules['gossan.pipeline'] = gossan.pipeline = fake\n"
+        f"sys.exit(cli.main(['run', {str(project)!r}]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert errors == "interrupted; the same command goes on from here\n"
+
+
+def test_what_nobody_foresaw_is_one_line_and_ends_with_1(project):
+    code = (
+        "import sys, types, gossan\n"
+        "from gossan import cli\n"
+        "sys.modules['gossan.pipeline'] = gossan.pipeline = types.ModuleType('gossan.pipeline')\n"
+        f"cli.main(['run', {str(project)!r}, *sys.argv[1:]])\n"
+    )
+    for more, said in (((), "error: AttributeError: "), (("--debug",), "Traceback (most recent call last)")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *more], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith(said)
+        assert done.stderr.count("\n") == 1 or more
+
+
+# ---- init
+
+
+def test_init_writes_a_project_file_that_check_would_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("s.csv", "d.csv", "g.gpkg"):
+        (tmp_path / "data" / name).touch()
+    arguments = ["init", "--samples", "data/s.csv", "--deposits", "data/d.csv", "--geology", "data/g.gpkg"]
+    assert (
+        cli.main([*arguments, "--crs", "EPSG:32650", "--out", "data/p.toml", "--set", "windows.size=32"]) == 0
+    )
+    project = load_project(tmp_path / "data" / "p.toml")
+    assert project.resolve(project.samples.path) == tmp_path / "data" / "s.csv"
+    assert project.geology is not None
+    assert project.geology.path == "g.gpkg"
+    assert project.windows.size == 32
+    assert "next: gossan check data/p.toml" in capsys.readouterr().out
+    assert cli.main([*arguments, "--out", "data/p.toml"]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_init_without_a_crs_leaves_its_place_open(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.csv").touch()
+    assert cli.main(["init", "--samples", "s.csv", "--deposits", "s.csv", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"format": 1, "project": "project.toml"}
+    text = (tmp_path / "project.toml").read_text(encoding="utf-8")
+    assert 'crs = ""  # required' in text
+    assert tomllib.loads(text)["samples"] == {"path": "s.csv"}
+    assert cli.main(["check", "project.toml"]) == 2
+    assert "project.crs" in capsys.readouterr().err
+
+
+# ---- doctor, help and what is loaded
+
+
+def test_doctor_says_what_is_installed_and_what_it_computes_on(capsys, monkeypatch):
+    monkeypatch.delenv("GOSSAN_DATA", raising=False)
+    assert cli.main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["versions"]["numpy"] == np.__version__
+    assert found["device"] in ("cpu", "cuda", "mps")
+    assert found["torchvision operators"] in ("native", "declared")
+    assert set(found["extras"]) >= {"scale", "explain"}
+    assert found["problems"] == []
+
+
+def test_doctor_ends_with_1_when_something_is_wrong(capsys, monkeypatch):
+    monkeypatch.setenv("GOSSAN_DATA", "/nowhere")
+    monkeypatch.setattr(cli, "_installed", lambda name: None)
+    assert cli.main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert "numpy is missing" in shown
+    assert "GOSSAN_DATA is /nowhere, which is no folder" in shown
+    assert "pip install 'gossan[explain]'" in shown
+
+
+def gossan(*arguments):
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "gossan", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+def test_help_and_version_come_as_a_program():
+    helped = gossan("--help")
+    assert helped.returncode == 0
+    assert all(command in helped.stdout for command in COMMANDS)
+    assert gossan().stdout == helped.stdout
+    assert gossan("--version").stdout == "gossan 0.1.0\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_the_common_options(command, capsys):
+    assert cli.main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(option in shown for option in ("--help", "--out", "--json", "--debug"))
+    takes_project = command in ("demo", "init", "check", "run", "predict")
+    assert ("--set" in shown) == takes_project
+
+
+def test_commands_have_at_most_15_lines():
+    import ast
+    import inspect
+
+    for command in cli.app.registered_commands:
+        assert command.callback is not None
+        (function,) = ast.parse(inspect.getsource(command.callback)).body
+        assert isinstance(function, ast.FunctionDef)
+        assert function.end_lineno is not None
+        assert function.end_lineno - function.body[1].lineno + 1 <= 15, function.name
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import gossan",
+        "import gossan.cli",
+        "import gossan; dir(gossan)",
+        "from gossan import cli; cli.main(['--help'])",
+        "from gossan import cli; cli.main(['run', '--help'])",
+    ],
+)
+def test_the_package_and_its_help_load_no_heavy_library(code):
+    heavy = (
+        "{'torch', 'sklearn', 'geopandas', 'pandas', 'xarray', 'odc.geo', 'matplotlib', 'rasterio', 'scipy'}"
+    )
+    code = f"{code}\nimport sys; print(sorted({heavy} & set(sys.modules)), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "[]"

@@ -1,0 +1,379 @@
+"""Figures: what they show is where it belongs, counted right, the same bytes, whatever the names are."""
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from shapely import Point, Polygon, box
+
+from gossan import plots
+from gossan.plots.frame import _nice_step
+from gossan.plots.ground import polygons, unit_shares
+from gossan.plots.labels import DIGIT, LINE, place_labels
+from gossan.plots.maps import CLASSES, limits
+from gossan.plots.style import OTHER_UNIT, RC, unit_colours
+from run_folder import CRS, ELEMENTS, SOUTH, WEST, make_run
+
+HARD = ["金山组 group", '<b>H</b> & "Co" $x_1$', "_hidden", "Formation " * 9, "وحدة"] + [
+    f"U{i}" for i in range(20)
+]
+
+
+@pytest.fixture(scope="module")
+def made():
+    return make_run(64, 16)
+
+
+@pytest.fixture(scope="module")
+def ground(made):
+    side = 64 * 200.0
+    layers = made.layers
+    return plots.Ground(
+        region=(WEST, SOUTH, WEST + side, SOUTH + side),
+        crs=CRS,
+        geology=layers["geology"],
+        classes=made.stack["classes"].values,
+        class_names=tuple(made.stack.attrs["class_names"]),
+        faults=layers["faults"],
+        deposits=layers["deposits"],
+        credit="Open survey, run 1",
+    )
+
+
+def pixels(figure, dpi=100):
+    return np.asarray(Image.open(io.BytesIO(plots.save(figure, dpi=dpi))).convert("RGB")).astype(int)
+
+
+def at(figure, easting, northing, dpi=100):
+    """Colour of a map coordinate in the rendered figure, as 0-255."""
+    image = pixels(figure, dpi)
+    figure.set_dpi(dpi)
+    col, row = figure.axes[0].transData.transform((easting, northing))
+    return image[image.shape[0] - 1 - int(row), int(col)]
+
+
+def words(figure):
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    for axes in figure.axes:
+        for legend in axes.artists:
+            if hasattr(legend, "get_texts"):
+                texts += [text.get_text().replace("\n", " ") for text in legend.get_texts()]
+                texts.append(legend.get_title().get_text().replace("\n", " "))
+    return texts
+
+
+def every_figure(made, ground):
+    layers, stack = made.layers, made.stack
+    curve = {"x": [0, 0.1, 1], "y": [0, 0.5, 1], "low": [0, 0.3, 0.9], "high": [0, 0.7, 1]}
+    names = [str(name) for name in stack["channel"].values]
+    units = [str(unit) for unit in stack["units"].values]
+    rows = [
+        {"element": name, "auc": 0.5 + 0.02 * i, "p": 0.01 * i, "keep": i > 3}
+        for i, name in enumerate(HARD[:9])
+    ]
+    return {
+        "target": plots.target_map(ground, layers["areas"], layers["targets"]),
+        "score": plots.score_map(ground, made.score),
+        "spread": plots.spread_map(ground, made.spread),
+        "folds": plots.folds_map(ground, layers["areas"]),
+        "channels": plots.channels_figure(
+            ground, stack["layers"].values, names, units=units, kept=[name != "Mo" for name in names]
+        ),
+        "roc": plots.roc({HARD[1]: curve, HARD[2]: curve}),
+        "rate": plots.prediction_rate({HARD[1]: curve, HARD[0]: curve}, budget=0.1),
+        "auc": plots.interval_plot([(HARD[0], 0.7, (0.6, 0.8)), (HARD[3], 0.6, None)]),
+        "screening": plots.screening_plot(rows),
+    }
+
+
+# ---- all figures
+
+
+def test_every_figure_is_the_same_bytes_when_made_again(made, ground):
+    first, again = every_figure(made, ground), every_figure(made, ground)
+    for name in first:
+        kind = "svg" if name in ("roc", "rate", "auc", "screening") else "png"
+        assert plots.save(first[name], kind, dpi=50) == plots.save(again[name], kind, dpi=50), name
+
+
+def test_saved_files_hold_no_clock_and_no_program_name(ground, made):
+    figure = plots.roc({"a": {"x": [0, 1], "y": [0, 1]}})
+    assert Image.open(io.BytesIO(plots.save(figure))).info.keys() <= {"dpi"}
+    svg = plots.save(figure, "svg")
+    assert b"<dc:date>" not in svg
+    assert b"<dc:creator>" not in svg
+
+
+def test_hard_names_draw_without_a_warning():
+    hard = make_run(64, 8, names=HARD)
+    layers = hard.layers
+    side = 64 * 200.0
+    ground = plots.Ground(
+        (WEST, SOUTH, WEST + side, SOUTH + side), CRS, geology=layers["geology"], credit=HARD[1] * 9
+    )
+    for figure in (plots.target_map(ground, layers["areas"], layers["targets"], title=HARD[0]),):
+        assert plots.save(figure, dpi=40)
+        assert plots.save(figure, "svg")
+        assert any("$x_1$" in text for text in words(figure))
+        assert any("hidden" in text for text in words(figure))
+
+
+def test_no_global_state_is_touched_and_pyplot_stays_unloaded():
+    code = (
+        "import sys; from gossan import plots; import matplotlib; before = dict(matplotlib.rcParams);"
+        "plots.save(plots.roc({'a': {'x': [0, 1], 'y': [0, 1]}}), 'svg');"
+        "assert dict(matplotlib.rcParams) == before; assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    lazy = "import sys, gossan.plots; assert not {'matplotlib', 'pandas', 'geopandas'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", lazy], check=True)
+
+
+def test_missing_glyphs_names_the_letters_that_no_font_has():
+    assert plots.missing_glyphs(["Gold Creek, Åse <b>"]) == ""
+    assert plots.missing_glyphs(["Gold \U00012000", "Creek \U00012000"]) == "\U00012000"
+
+
+def test_mathematics_in_names_is_not_parsed():
+    assert RC["text.parse_math"] is False
+
+
+# ---- what lies where
+
+
+def test_the_north_west_area_is_drawn_in_the_north_west(ground):
+    score = np.zeros((64, 64), dtype=np.float32)
+    score[:8, :8] = 1
+    figure = plots.score_map(replace(ground, deposits=None, faults=None), score)
+    side = 64 * 200.0
+    best = at(figure, WEST + 0.05 * side, SOUTH + 0.95 * side)
+    worst = at(figure, WEST + 0.05 * side, SOUTH + 0.05 * side)
+    assert best[0] > 200
+    assert best[2] < 90  # yellow
+    assert worst[0] < 90  # violet
+
+
+def test_holes_of_polygons_stay_open(ground):
+    hole = box(WEST + 4000, SOUTH + 4000, WEST + 9000, SOUTH + 9000)
+    side = 64 * 200.0
+    ring = Polygon(box(WEST, SOUTH, WEST + side, SOUTH + side).exterior.coords, [hole.exterior.coords])
+    geology = gpd.GeoDataFrame({"unit": ["a"]}, geometry=[ring], crs=CRS)
+    figure = plots.target_map(plots.Ground(ground.region, CRS, geology=geology), _none(), _none())
+    assert at(figure, WEST + 6300, SOUTH + 6500).tolist() == [255, 255, 255]
+    assert at(figure, WEST + 2000, SOUTH + 6300).tolist() != [255, 255, 255]
+
+
+def _none():
+    return gpd.GeoDataFrame({"number": [], "known_deposits": []}, geometry=[], crs=CRS)
+
+
+def test_polygons_and_rasters_of_the_same_geology_have_the_same_legend(ground):
+    from_raster = unit_shares(replace(ground, geology=None))
+    from_polygons = unit_shares(ground)
+    assert list(from_raster) == list(from_polygons)
+    assert from_polygons == pytest.approx(from_raster, abs=0.01)
+    assert sum(from_polygons.values()) == pytest.approx(1)
+
+
+def test_a_unit_has_the_same_colour_as_polygon_and_as_raster(ground):
+    bare = replace(ground, deposits=None, faults=None)
+    place = WEST + 6500, SOUTH + 6300
+    as_polygon = at(plots.target_map(bare, _none(), _none()), *place)
+    as_raster = at(plots.target_map(replace(bare, geology=None), _none(), _none()), *place)
+    assert np.abs(as_polygon - as_raster).max() <= 2
+
+
+def test_geology_beyond_the_map_does_not_count():
+    geology = gpd.GeoDataFrame(
+        {"unit": ["in", "out"]}, geometry=[box(0, 0, 10, 10), box(10, 0, 900, 10)], crs=CRS
+    )
+    shares = unit_shares(plots.Ground((0, 0, 20, 10), CRS, geology=geology))
+    assert shares == {"in": 0.5, "out": 0.5}
+
+
+def test_only_sixteen_units_have_a_colour_of_their_own():
+    colours = unit_colours([f"unit {i}" for i in range(40)])
+    own = list(colours.values())[:16]
+    assert len(set(own)) == 16
+    assert set(list(colours.values())[16:]) == {OTHER_UNIT}
+
+
+# ---- targets
+
+
+def test_the_legend_counts_what_the_map_shows(made, ground):
+    targets, deposits = made.layers["targets"], made.layers["deposits"]
+    text = " ".join(words(plots.target_map(ground, made.layers["areas"], targets)))
+    known = int((targets["known_deposits"] > 0).sum())
+    for label in (f"Target with known deposits ({known})", f"Known deposit ({len(deposits)})", "scored (16)"):
+        assert label in text
+    assert f"New target ({len(targets) - known})" in text or known == len(targets)
+
+
+def test_a_deposit_outside_the_map_is_not_counted(made, ground):
+    far = gpd.GeoDataFrame({"camp": [99]}, geometry=[Point(0, 0)], crs=CRS)
+    deposits = gpd.GeoDataFrame(geometry=[*made.layers["deposits"].geometry, *far.geometry], crs=CRS)
+    text = " ".join(words(plots.score_map(replace(ground, deposits=deposits), made.score)))
+    assert f"Known deposit ({len(deposits) - 1})" in text
+
+
+def test_every_target_number_is_written_or_counted_as_left_out():
+    crowded = make_run(64, 2)
+    layers, side = crowded.layers, 64 * 200.0
+    ground = plots.Ground((WEST, SOUTH, WEST + side, SOUTH + side), CRS)
+    figure = plots.target_map(ground, layers["areas"], layers["targets"])
+    written = [text.get_text() for text in figure.axes[0].texts]
+    left = [text for text in words(figure) if "left out" in text]
+    counted = int(left[0].split("(")[1].split()[0]) if left else 0
+    assert len(written) + counted == len(layers["targets"])
+    assert set(written) <= set(layers["targets"]["number"].astype(str))
+
+
+def test_a_map_without_targets_deposits_or_geology_is_drawn(ground):
+    figure = plots.target_map(plots.Ground(ground.region, CRS), _none(), _none())
+    assert plots.save(figure, dpi=40)
+
+
+@pytest.mark.parametrize(
+    "region", [(0, 0, 400_000, 30_000), (-9e4, 5_000_000, -8e4, 5_090_000), (0, 0, 300, 300)]
+)
+def test_maps_of_any_shape_and_size_are_drawn(region):
+    ground = plots.Ground(region, "EPSG:26910")
+    figure = plots.score_map(ground, np.arange(12.0).reshape(3, 4))
+    assert plots.save(figure, dpi=40)
+    width, height = figure.get_size_inches()
+    assert 2 < width < 8
+    assert 1 < height < 8
+
+
+@st.composite
+def squares(draw):
+    count = draw(st.integers(1, 40))
+    cells = draw(
+        st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=count, max_size=count, unique=True)
+    )
+    return np.array([(10 * x, 10 * y, 10 * x + 10, 10 * y + 10) for x, y in cells], dtype=float)
+
+
+@settings(max_examples=60, deadline=None)
+@given(squares(), st.floats(1.0, 12.0), st.integers(1, 4))
+def test_labels_never_touch_or_leave_the_map(boxes, size, digits):
+    texts = ["8" * digits] * len(boxes)
+    placed = place_labels(texts, boxes, size=size, points=np.empty((0, 2)), region=(0, 0, 100, 100))
+    half = np.array([DIGIT * digits + 0.2, LINE]) * size / 2
+    centres = np.array(list(placed.values())).reshape(-1, 2)
+    assert (centres - half >= 0).all()
+    assert (centres + half <= 100).all()
+    apart = np.abs(centres[:, None] - centres[None]) >= 2 * half * (1 - 1e-9)
+    assert (apart.any(axis=2) | np.eye(len(centres), dtype=bool)).all()
+
+
+@given(squares())
+def test_a_label_that_fits_stands_inside_its_own_box(boxes):
+    placed = place_labels(
+        ["12"] * len(boxes), boxes, size=3, points=np.empty((0, 2)), region=(0, 0, 100, 100)
+    )
+    assert len(placed) == len(boxes)
+    for i, centre in placed.items():
+        assert (boxes[i, :2] < centre).all()
+        assert (boxes[i, 2:] > centre).all()
+
+
+# ---- score classes and charts
+
+
+def test_score_classes_hold_the_shares_of_ground_that_they_name():
+    score = np.random.default_rng(0).permutation(1000).astype(float)
+    counts = np.bincount(plots.score_classes(score))
+    assert counts.tolist() == [50, 50, 150, 250, 500]
+
+
+@given(st.lists(st.one_of(st.floats(0, 1), st.just(float("nan"))), min_size=1, max_size=60))
+def test_no_class_holds_more_ground_than_it_says(values):
+    classes = plots.score_classes(np.array(values))
+    count = np.count_nonzero(classes >= 0)
+    for i, (_, share) in enumerate(CLASSES):
+        assert np.count_nonzero((classes >= 0) & (classes <= i)) <= share * count + 1e-6
+
+
+@given(st.lists(st.one_of(st.floats(0, 1), st.just(float("nan"))), min_size=1, max_size=60))
+def test_a_higher_score_is_never_in_a_lower_class_and_ties_share_one(values):
+    score = np.array(values)
+    classes = plots.score_classes(score)
+    assert ((classes == -1) == np.isnan(score)).all()
+    known = ~np.isnan(score)
+    order = np.argsort(score[known])
+    assert (np.diff(classes[known][order]) <= 0).all()
+    for value in np.unique(score[known]):
+        assert len(np.unique(classes[score == value])) == 1
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=30))
+def test_colour_limits_are_never_an_empty_range(values):
+    low, high = limits(np.array([*values, np.nan]))
+    assert low < high
+
+
+def test_the_band_is_drawn_only_where_there_is_one():
+    bare, banded = {"x": [0, 1], "y": [0, 1]}, {"x": [0, 1], "y": [0, 1], "low": [0, 0.8], "high": [0, 1]}
+    assert not plots.prediction_rate({"a": bare}).axes[0].collections
+    assert len(plots.prediction_rate({"a": banded, "b": banded}).axes[0].collections) == 1
+
+
+def test_the_model_of_the_run_leads_the_legend_and_chance_ends_it():
+    curves = {"mfaf": {"x": [0, 1], "y": [0, 1]}, "forest": {"x": [0, 1], "y": [0, 1]}}
+    texts = [text.get_text() for text in plots.roc(curves).axes[0].get_legend().get_texts()]
+    assert texts == ["mfaf", "forest", "chance"]
+
+
+def test_intervals_are_drawn_at_their_ends():
+    axes = plots.interval_plot([("a", 0.7, (0.6, 0.8)), ("b", 0.65, None)]).axes[0]
+    spans = [line.get_xdata() for line in axes.lines]
+    assert any(np.array_equal(span, [0.6, 0.8]) for span in spans)
+    low, high = axes.get_xlim()
+    assert low < 0.5
+    assert high > 0.8
+
+
+def test_screening_is_ranked_and_elements_without_an_auc_are_left_out():
+    rows = [
+        {"element": e, "auc": a, "p": 0.5, "keep": False}
+        for e, a in zip("abc", (0.5, None, 0.7), strict=True)
+    ]
+    axes = plots.screening_plot(rows).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "a"]
+
+
+def test_dropped_channels_stand_in_brackets(made, ground):
+    names = [str(name) for name in made.stack["channel"].values]
+    kept = [name != "Mo" for name in names]
+    figure = plots.channels_figure(
+        ground, made.stack["layers"].values, names, units=[""] * len(names), kept=kept
+    )
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title.startswith("[")] == [f"[(h) {ELEMENTS[-1]}]"]
+    assert {"(j) geology", "(k) faults"} <= set(titles)
+
+
+def test_an_empty_channel_is_drawn(ground):
+    layers = np.full((1, 8, 8), np.nan, dtype=np.float32)
+    assert plots.save(plots.channels_figure(ground, layers, ["Ag"], units=["ppm"], kept=[True]), dpi=40)
+
+
+@given(st.floats(1e-3, 1e7))
+def test_kilometre_steps_are_round_and_long_enough(length):
+    step = _nice_step(length)
+    assert length <= step <= 5 * length
+    assert f"{step:e}"[0] in "125"
+
+
+def test_multipolygons_and_missing_geometries_are_drawn_part_by_part():
+    shapes = gpd.GeoSeries([box(0, 0, 1, 1).union(box(3, 3, 4, 4)), None, Point(0, 0)])
+    assert len(polygons(shapes).get_paths()) == 2
