@@ -25,7 +25,8 @@ def main() -> None:
         arguments.to.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     for name, value in summary.items():
         print(
-            f"{name:44s} {value['mean']:7.3f}  sd {value['sd']:.3f}  95 % {value['low']:.3f} to {value['high']:.3f}"
+            f"{name:44s} {value['mean']:7.3f}  sd {value['sd']:.3f}  "
+            f"95 % {value['low']:.3f} to {value['high']:.3f}"
         )
 
 

@@ -118,11 +118,12 @@ def test_hard_names_draw_without_a_warning():
     ground = plots.Ground(
         (WEST, SOUTH, WEST + side, SOUTH + side), CRS, geology=layers["geology"], credit=HARD[1] * 9
     )
-    for figure in (plots.target_map(ground, layers["areas"], layers["targets"], title=HARD[0]),):
-        assert plots.save(figure, dpi=40)
-        assert plots.save(figure, "svg")
-        assert any("$x_1$" in text for text in words(figure))
-        assert any("hidden" in text for text in words(figure))
+    figure = plots.target_map(ground, layers["areas"], layers["targets"], title=HARD[0])
+    assert plots.save(figure, dpi=40)
+    assert plots.save(figure, "svg")
+    text = " ".join(words(figure))
+    assert "$x_1$" in text
+    assert "hidden" in text
 
 
 def test_no_global_state_is_touched_and_pyplot_stays_unloaded():

@@ -156,8 +156,8 @@ def screen_part(
     used, is_ore, covered = training_samples(samples, ground, part_index, deposits, distance)
     if np.count_nonzero(is_ore) < 2:
         raise DataError(
-            f"{np.count_nonzero(is_ore)} samples lie within {distance:.0f} m of a training deposit; the screening "
-            "needs 2 and more: raise screen.ore_distance or set screen.enabled = false"
+            f"{np.count_nonzero(is_ore)} samples lie within {distance:.0f} m of a training deposit; the "
+            "screening needs 2 and more: raise screen.ore_distance or set screen.enabled = false"
         )
     values = samples.values[used]
     if protocol == "paper":

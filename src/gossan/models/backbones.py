@@ -7,7 +7,8 @@ ResNet18 (He et al. 2016), ShuffleNetV2 (Ma et al. 2018), GoogLeNet (Szegedy et 
 * All five networks halve the image five times, for images of 224 px. Halvings are taken out *from the front*
   until the last feature map has at least 4 x 4 cells: a convolution loses its stride, a pooling goes. From
   97 px on torchvision's own strides give that already.
-* Batch-norm momentum is .1 everywhere; torchvision's MnasNet has .0003, which never settles in a short fit.
+* Batch-norm momentum is .1 everywhere; torchvision's MnasNet has .0003, which never settles in a short fit. The
+  running statistics start at those of noise windows, unless weights are given.
 * GoogLeNet has no auxiliary heads and does not transform its input.
 """
 
@@ -25,6 +26,8 @@ __all__ = ["MIN_CELLS", "MIN_SIZE", "Backbone", "Plain", "check_input", "make_ba
 
 #: The last feature map has at least this many cells a side: spatial attention needs some to choose from.
 MIN_CELLS = 4
+#: Of every batch norm.
+MOMENTUM = 0.1
 #: Smallest window, pixels a side.
 MIN_SIZE = 16
 
@@ -153,21 +156,20 @@ def make_backbone(
     if weights != "none":
         _copy_weights(net, _find_weights(name, width, weights), weights)
     _adapt_input(next(_convolutions(net)), channels, pretrained=weights != "none")
-    return _split(net, network.trunk, channels, size)
+    backbone = _split(net, network.trunk)
+    _keep_cells(backbone.features, channels, size)
+    _settle_norms(backbone.features, channels, size, pretrained=weights != "none")
+    return backbone
 
 
-def _split(net: nn.Module, trunk: str | None, channels: int, size: int) -> Backbone:
-    """Cut a torchvision network into features and head, and keep the last map at 4 x 4 cells or more."""
+def _split(net: nn.Module, trunk: str | None) -> Backbone:
+    """Cut a torchvision network into features and head, without what lies between."""
     last = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
     dropout = [nn.Dropout(module.p) for module in net.modules() if isinstance(module, nn.Dropout)]
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *dropout, nn.Linear(last.in_features, 2))
     after = {"avgpool", "dropout", "fc"}
     children = net.named_children() if trunk is None else net.get_submodule(trunk).named_children()
     features = nn.Sequential(*(child for name, child in children if name not in after))
-    for module in features.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.1
-    _keep_cells(features, channels, size)
     return Backbone(features, head)
 
 
@@ -186,6 +188,21 @@ def _keep_cells(features: nn.Sequential, channels: int, size: int) -> None:
             if isinstance(features[i], nn.MaxPool2d):
                 features[i] = nn.Identity()
     features.train()
+
+
+def _settle_norms(features: nn.Sequential, channels: int, size: int, *, pretrained: bool) -> None:
+    """Set every momentum, and start the running statistics at those of noise windows.
+
+    Left at mean 0 and variance 1, an untrained network shrinks its input to nothing outside of training.
+    """
+    norms = [module for module in features.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not pretrained:
+        for norm in norms:
+            norm.momentum = 1.0
+        with torch.no_grad():
+            features(torch.randn(8, channels, size, size))
+    for norm in norms:
+        norm.momentum = MOMENTUM
 
 
 def _strided(child: nn.Module) -> Iterator[nn.Conv2d | nn.MaxPool2d]:

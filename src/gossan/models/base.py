@@ -184,7 +184,7 @@ def write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, Any
 
     from safetensors.numpy import save
 
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(data)
     shapes = {name: list(array.shape) for name, array in sorted(arrays.items())}

@@ -96,7 +96,7 @@ class _Fit:
             progress((member.epoch + done) / self.schedule.epochs)
         if not bool(torch.isfinite(total)):
             raise RunError(
-                f"the loss is not finite in epoch {member.epoch + 1}, at a learning rate of {self.schedule.lr:g}; "
+                f"the loss is not finite in epoch {member.epoch + 1}, learning rate {self.schedule.lr:g}; "
                 "it has to be: lower training.lr, or look for huge values in the layers"
             )
 
@@ -443,7 +443,7 @@ def _part(progress: Progress, number: int, count: int) -> Progress:
 def _arrays(tensors: dict[str, Any], prefix: str) -> dict[str, NDArray[Any]]:
     """Copy the tensors of a flat dictionary into contiguous arrays; slots without a value are left out."""
     kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-    return {prefix + name: np.ascontiguousarray(t.detach().cpu().numpy()).copy() for name, t in kept.items()}
+    return {prefix + name: np.array(t.detach().cpu().numpy(), order="C") for name, t in kept.items()}
 
 
 def _tensors(arrays: dict[str, Any], prefix: str) -> dict[str, Tensor]:

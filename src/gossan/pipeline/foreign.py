@@ -73,7 +73,7 @@ def predict(
     say(0.6, None, "scoring")
     scorer = load_scorer(folder, record["record"])
     answer = scorer.predict(WindowSet(stack, areas, Recipe.from_dict(record["recipe"])))
-    final = stitch(answer.score, areas, survey.grid.shape)
+    final = stitch(answer.score, areas, tuple(survey.grid.shape))
     final[~stack["valid"].values] = np.nan
     path = Path(out) if out is not None else Path(f"{project.project.name}-prediction.tif")
     io.write_prospectivity(path, survey.grid, None, None, final)
@@ -99,7 +99,8 @@ def _record(folder: Path) -> Mapping[str, Any]:
 def _check_resolution(found: float, wanted: float) -> None:
     if abs(found / wanted - 1) > _SAME_RESOLUTION:
         raise DataError(
-            f"pixels of {found:g} m given; the model was trained on {wanted:g} m: set project.resolution = {wanted:g}"
+            f"pixels of {found:g} m given; the model was trained on {wanted:g} m: "
+            f"set project.resolution = {wanted:g}"
         )
 
 
@@ -112,7 +113,8 @@ def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any]) -> "xr.Dataset":
     }
     if missing := [name for name in recipe.stack_channels if name not in found]:
         raise DataError(
-            f"the survey has no layer {', '.join(missing)}; the model needs {', '.join(recipe.stack_channels)}: add it"
+            f"the survey has no layer {', '.join(missing)}; the model needs "
+            f"{', '.join(recipe.stack_channels)}: add it"
         )
     for name in recipe.layers:
         if found[name] != record["units"][name]:

@@ -80,16 +80,16 @@ def _judge(project: Project, spacing: float) -> None:
     resolution = project.project.resolution or 1.0
     if resolution < _FINEST * spacing:
         warnings.warn(
-            f"pixels of {resolution:g} m given for samples {spacing:.0f} m apart; finer than a tenth of the spacing "
-            f"is only interpolation: project.resolution = {spacing / 4:.0f} is enough",
+            f"pixels of {resolution:g} m given for samples {spacing:.0f} m apart; finer than a tenth of the "
+            f"spacing is only interpolation: project.resolution = {spacing / 4:.0f} is enough",
             DesignWarning,
             stacklevel=2,
         )
     side = (project.windows.size or 0) * resolution
     if (expected := (side / spacing) ** 2) < _SAMPLES_PER_WINDOW:
         warnings.warn(
-            f"windows of {side:.0f} m hold about {expected:.0f} samples; {_SAMPLES_PER_WINDOW} and more are wanted: "
-            "make the windows larger",
+            f"windows of {side:.0f} m hold about {expected:.0f} samples; {_SAMPLES_PER_WINDOW} and more are "
+            "wanted: make the windows larger",
             DesignWarning,
             stacklevel=2,
         )

@@ -96,8 +96,8 @@ def _words(grid: "GeoBox") -> str:
 def derive(project: Project, survey: Survey) -> Project:
     """Fill in the settings that follow from the data: the resolved project.
 
-    The ore distance is twice the sample spacing and at least a quarter of a window; blocks are 4 windows and the dead zone is one window wide;
-    fault density counts lines within half a window; training windows are also cut at half a window.
+    The ore distance is twice the sample spacing and at least a quarter of a window; blocks are 4 windows
+    and the dead zone is one window wide; fault density counts lines within half a window; training windows are also cut at half a window.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def transformed(survey: Survey, project: Project) -> Samples:
     """Return the samples with values levelled and transformed, as the Stack and the screening use them."""
     if project.samples.level_by == "survey":
         raise UsageError(
-            "samples.level_by = 'survey' given; this version levels by 'geology' or 'none': choose one of these"
+            "samples.level_by = 'survey' given; this version levels by 'geology' or 'none': choose one"
         )
     values, units = transform_values(survey.samples.values, survey.samples.units, project.samples.transform)
     if project.samples.level_by == "geology":
@@ -239,7 +239,7 @@ def _resampled(layer: Layer, grid: "GeoBox") -> NDArray[np.float32]:
 
 
 def _classes(survey: Survey) -> tuple[NDArray[np.int16] | None, list[str]]:
-    """Rasterise the geology; class numbers follow the sorted names, so they do not hang on the file's order."""
+    """Rasterise the geology; class numbers follow the sorted names, whatever the file's order."""
     geology = survey.geology
     if geology is None:
         return None, []

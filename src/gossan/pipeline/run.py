@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,14 @@ from gossan.config import Project, load_project, to_toml
 from gossan.errors import GossanWarning
 from gossan.pipeline.plan import fold_tasks, survey_tasks
 from gossan.pipeline.prepare import derive, read_survey
-from gossan.pipeline.results import Findings, write_outputs
+from gossan.pipeline.outputs import write_outputs
+from gossan.pipeline.results import Findings
 from gossan.report import write_report
 from gossan.runs import Report, RunFolder, Runner, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gossan.survey import Survey
 
 __all__ = ["Run", "demo", "input_files", "run"]
 
@@ -111,10 +111,12 @@ def _default_folder(project: Project) -> Path:
 def _runner(
     store: Store, project: Project, place: RunFolder, jobs: int | None, on_progress: Report | None
 ) -> Runner:
+    from joblib import cpu_count
+
     extra: dict[str, Any] = {} if on_progress is None else {"progress": on_progress}
     return Runner(
         store,
-        jobs=jobs or len(os.sched_getaffinity(0)),
+        jobs=jobs or cpu_count(),
         threads=project.training.threads,
         device=project.training.device,
         log=place.log,

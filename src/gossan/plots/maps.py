@@ -1,7 +1,8 @@
 """The maps: targets on the geology (Fig. 8 of the paper), score, spread, and folds."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,59 +47,54 @@ def target_map(
 ) -> "Figure":
     """Draw the numbered targets on the geology: the paper's Fig. 8.
 
+    Areas that hold known deposits and score at least as high as the lowest target are outlined too:
+    that is what the same score finds of what is known.
+
     Parameters
     ----------
     areas
-        Squares that were scored.
+        Squares that were scored: ``number``, ``score``, ``known_deposits``.
     targets
-        Areas proposed, the best first: ``number`` and, where known, ``known_deposits``.
+        Areas proposed, the best first: ``number``.
     """
     with style():
         units = list(unit_shares(ground))[:17]
         sheet = new_sheet(ground, title, width=5.0, rows=8 + sum(1 + (len(unit) > 20) for unit in units))
         geology = draw_geology(sheet.axes, ground, alpha=0.85)
+        known = _known_ground(areas, targets)
         marks = [
-            *_outline_targets(sheet, targets),
+            *_outline(sheet, targets, NEW_TARGET, "-", "Target"),
+            *_outline(sheet, known, KNOWN_TARGET, "--", "Known ground that scores as high"),
             *draw_deposits(sheet.axes, ground),
             *draw_faults(sheet.axes, ground),
             *_area_grid(sheet, areas),
         ]
-        left = _number_targets(sheet, ground, targets)
+        left = _write_numbers(sheet, ground, ((targets, NEW_TARGET), (known, KNOWN_TARGET)))
         note = f"Targets and deposits\n({left} numbers left out: no room)" if left else "Targets and deposits"
         sheet.legend((note, marks), ("Rock units (share of ground)", geology))
     return sheet.figure
 
 
-def _outline_targets(sheet: Sheet, targets: "gpd.GeoDataFrame") -> list[Entry]:
+def _known_ground(areas: "gpd.GeoDataFrame", targets: "gpd.GeoDataFrame") -> "gpd.GeoDataFrame":
+    """Return the areas with known deposits that score at least as high as the lowest target."""
+    chosen = areas["number"].isin(targets["number"])
+    lowest = areas.loc[chosen, "score"].min()  # NaN without targets: then no area is as high
+    return areas[(areas["known_deposits"] > 0) & (areas["score"] >= lowest) & ~chosen]
+
+
+def _outline(
+    sheet: Sheet, areas: "gpd.GeoDataFrame", colour: str, dash: Literal["-", "--"], label: str
+) -> list[Entry]:
     from matplotlib.patches import Patch
 
-    known = _known(targets)
-    entries: list[Entry] = []
-    kinds = (
-        (known, KNOWN_TARGET, "--", "Target with known deposits"),
-        (~known, NEW_TARGET, "-", "New target"),
-    )
-    for chosen, colour, dash, label in kinds:
-        if not chosen.any():
-            continue
-        outline: dict[str, Any] = {
-            "facecolor": "none",
-            "linewidth": 1.7,
-            "linestyle": dash,
-            "edgecolor": colour,
-        }
-        casing = outline | {"linewidth": 3.2, "linestyle": "-", "edgecolor": "white"}
-        for look in (casing, outline):
-            squares = polygons(targets.geometry[chosen], zorder=4, joinstyle="miter", **look)
-            sheet.axes.add_collection(squares, autolim=False)
-        entries.insert(0, (Patch(**outline), f"{label} ({int(chosen.sum())})"))
-    return entries
-
-
-def _known(targets: "gpd.GeoDataFrame") -> NDArray[np.bool_]:
-    if "known_deposits" not in targets:
-        return np.zeros(len(targets), dtype=bool)
-    return np.asarray(targets["known_deposits"].fillna(0).to_numpy() > 0)
+    if not len(areas):
+        return []
+    outline: dict[str, Any] = {"facecolor": "none", "linewidth": 1.7, "linestyle": dash, "edgecolor": colour}
+    casing = outline | {"linewidth": 3.2, "linestyle": "-", "edgecolor": "white"}
+    for look in (casing, outline):
+        squares = polygons(areas.geometry, zorder=4, joinstyle="miter", **look)
+        sheet.axes.add_collection(squares, autolim=False)
+    return [(Patch(**outline), f"{label} ({len(areas)})")]
 
 
 def _area_grid(sheet: Sheet, areas: "gpd.GeoDataFrame") -> list[Entry]:
@@ -111,24 +107,25 @@ def _area_grid(sheet: Sheet, areas: "gpd.GeoDataFrame") -> list[Entry]:
     return [(Line2D([], [], color="#666666", linewidth=0.6), f"Area that was scored ({len(areas)})")]
 
 
-def _number_targets(sheet: Sheet, ground: Ground, targets: "gpd.GeoDataFrame") -> int:
-    """Write the numbers; returns how many found no room."""
+def _write_numbers(
+    sheet: Sheet, ground: Ground, groups: "Sequence[tuple[gpd.GeoDataFrame, str]]"
+) -> int:
+    """Write the numbers of areas, the first group first; returns how many found no room."""
     from matplotlib.patheffects import withStroke
 
-    if not len(targets):
+    texts = [clean(number) for areas, _ in groups for number in areas["number"]]
+    if not texts:
         return 0
-    boxes = targets.geometry.bounds.to_numpy()
-    texts = [clean(number) for number in targets["number"]]
+    colours = [colour for areas, colour in groups for _ in range(len(areas))]
+    boxes = np.vstack([areas.geometry.bounds.to_numpy() for areas, _ in groups])
     side = float(np.median(boxes[:, 2] - boxes[:, 0])) / sheet.metres_per_point
     points = float(np.clip(side * 0.42, 5.0, 9.0))
     size = points * sheet.metres_per_point
     placed = place_labels(texts, boxes, size=size, points=deposit_points(ground), region=ground.region)
-    known = _known(targets)
     halo = [withStroke(linewidth=2.2, foreground="white")]
     look: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": points, "zorder": 6}
     for i, (easting, northing) in placed.items():
-        colour = KNOWN_TARGET if known[i] else NEW_TARGET
-        mark = sheet.axes.text(easting, northing, texts[i], color=colour, clip_on=True, **look)
+        mark = sheet.axes.text(easting, northing, texts[i], color=colours[i], clip_on=True, **look)
         mark.set(fontweight="bold", path_effects=halo)
     return len(texts) - len(placed)
 

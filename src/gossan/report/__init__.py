@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gossan.errors import DataError, MissingFileError
+from gossan.io.files import replacing
 from gossan.report import tables, words
 from gossan.report.model import ReportModel
 from gossan.report.pictures import Picture, draw_all, read_maps, undrawable
@@ -37,9 +38,9 @@ def write_report(folder: Path) -> Path:
     notes = list(report.get("warnings") or [])
     if letters := undrawable(report, maps):
         notes.append(f"No font of this machine draws {letters}: names with them show boxes in the figures.")
-    path = folder / "report.html"
-    path.write_text(render(report, pictures, notes), encoding="utf-8", newline="\n")
-    return path
+    with replacing(folder / "report.html") as temporary:
+        temporary.write_text(render(report, pictures, notes), encoding="utf-8", newline="\n")
+    return folder / "report.html"
 
 
 def read_report(folder: Path) -> ReportModel:

@@ -17,6 +17,7 @@ __all__ = [
     "Estimate",
     "GridInfo",
     "Hidden",
+    "Leakage",
     "Metrics",
     "Paired",
     "ReportModel",
@@ -49,6 +50,13 @@ class Paired(TypedDict, total=False):
     smallest_detectable: float | None
 
 
+class Leakage(TypedDict, total=False):
+    """What the same models score where training and test may touch, and in words what that measures."""
+
+    estimand: str
+    random: dict[str, Summary]
+
+
 class Metrics(TypedDict, total=False):
     """The content of ``metrics.json``; each rival is a `Summary`, or has one under ``summary``."""
 
@@ -59,7 +67,7 @@ class Metrics(TypedDict, total=False):
     folds: list[dict[str, Any]]
     rivals: dict[str, Any]
     paired: dict[str, Paired]
-    leakage: dict[str, Any] | None
+    leakage: Leakage | None
 
 
 class GridInfo(TypedDict, total=False):
@@ -72,7 +80,7 @@ class GridInfo(TypedDict, total=False):
 
 
 class ScreeningRow(TypedDict, total=False):
-    """One element; ``folds_kept`` is in how many folds its own screening kept it."""
+    """One element; ``folds_kept`` of ``folds`` screenings, each on its own samples, kept it."""
 
     element: str
     auc: float | None
@@ -81,6 +89,7 @@ class ScreeningRow(TypedDict, total=False):
     direction: str | None
     keep: bool
     folds_kept: int | None
+    folds: int | None
 
 
 class Screening(TypedDict, total=False):
@@ -92,17 +101,22 @@ class Screening(TypedDict, total=False):
 
 
 class Windows(TypedDict, total=False):
-    """How the map is cut."""
+    """How the map is cut; ``uncovered_pixels`` are valid ones in the margin that no area covers."""
 
     size_px: int
     size_m: float
     areas: int
     ore_areas: int
     training_windows: int
+    valid_pixels: int
+    uncovered_pixels: int
 
 
 class Validation(TypedDict, total=False):
-    """How training and test were kept apart; the shares are means over folds."""
+    """How training and test were kept apart.
+
+    ``train_share`` and ``ore_share`` say how many areas and how many ore areas train, as means over folds.
+    """
 
     protocol: str
     folds: int
@@ -141,12 +155,16 @@ class Coverage(TypedDict, total=False):
 
 
 class Hidden(TypedDict, total=False):
-    """On a made survey: what the best ``budget`` of the ground without known deposits holds of the hidden."""
+    """On a made survey: what the best ``budget`` of the ground without known deposits holds of the hidden.
+
+    ``found_share`` by the model, ``distance_share`` by nearness to a known deposit, ``rivals`` by name.
+    """
 
     count: int
     found_share: float
     chance: float
     distance_share: float | None
+    rivals: dict[str, float | None]
     budget: float
 
 

@@ -208,6 +208,10 @@ def _chart_plans(report: ReportModel) -> Iterator[_Plan]:
         said = f"ROC curves of {', '.join(rocs)}, with the chance line."
         caption = "ROC curves over the held-out areas. Barren means that no deposit is known there."
         yield _Plan("roc", lambda: plots.roc(rocs), said, caption, "chart")
+    yield from _screening_plan(report)
+
+
+def _screening_plan(report: ReportModel) -> Iterator[_Plan]:
     elements = (report.get("screening") or {}).get("rows") or []
     if elements:
         kept = ", ".join(row["element"] for row in elements if row.get("keep")) or "none"

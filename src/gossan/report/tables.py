@@ -73,6 +73,8 @@ def all_tables(report: ReportModel) -> dict[str, Table]:
 def _targets(report: ReportModel) -> Table:
     targets = (report.get("targets") or [])[:TOP]
     columns = [name for name in TARGET_COLUMNS if any(row.get(name) is not None for row in targets)]
+    if not any(row.get("known_deposits") for row in targets):
+        columns = [name for name in columns if name != "known_deposits"]  # all are new: the words say so
     rows = tuple(tuple(_target_cell(row.get(name), name) for name in columns) for row in targets)
     count = len(report.get("targets") or [])
     caption = f"The best {len(rows)} of {count} targets" if count > len(rows) else f"All {count} targets"
@@ -148,6 +150,7 @@ def _design(report: ReportModel) -> Table:
         ("Deposits inside the map", _whole(checked.get("deposits_inside"))),
         ("Areas scored", _whole(windows.get("areas"))),
         ("Areas with deposits (ore)", _whole(windows.get("ore_areas"))),
+        ("Ground in no area (margin)", _margin(windows)),
         ("Training windows", _whole(windows.get("training_windows"))),
         ("Side of a window", _window_side(windows)),
         *(
@@ -155,7 +158,7 @@ def _design(report: ReportModel) -> Table:
             for label, key in zip(("Block", "Dead zone"), lengths, strict=True)
         ),
         ("Areas that train, mean over folds", _share(checked.get("train_share"))),
-        ("Ore among training windows", _share(checked.get("ore_share"))),
+        ("Ore areas that train, mean over folds", _share(checked.get("ore_share"))),
     ]
     shown = tuple((label, value) for label, value in rows if value is not None)
     return Table("How training and test were kept apart", ("What", "Value"), shown)
@@ -175,6 +178,12 @@ def _whole(value: Any) -> str | None:
 
 def _share(value: Any) -> str | None:
     return None if value is None else percent(float(value))
+
+
+def _margin(windows: Mapping[str, Any]) -> str | None:
+    """Say how much of the valid ground no area covers, which therefore has no score."""
+    valid, left = windows.get("valid_pixels"), windows.get("uncovered_pixels")
+    return f"{percent(left / valid)} of the valid pixels" if valid and left is not None else None
 
 
 def _kilometres(value: Any) -> str | None:
@@ -213,7 +222,7 @@ def _screening(report: ReportModel) -> Table:
             number(row.get("auc")),
             number(row.get("z_auc")),
             p_value(row.get("p")),
-            number(row.get("folds_kept")),
+            _kept_in(row),
             "kept" if row.get("keep") else "dropped",
         )
         for row in elements
@@ -225,15 +234,22 @@ def _screening(report: ReportModel) -> Table:
     return Table("Screening of elements", head, rows, text=2, note=note.strip())
 
 
+def _kept_in(row: Mapping[str, Any]) -> str:
+    kept, folds = row.get("folds_kept"), row.get("folds")
+    return f"{kept} of {folds}" if kept is not None and folds else number(kept)
+
+
 def _leakage(report: ReportModel) -> Table:
     leakage = (report.get("metrics") or {}).get("leakage") or {}
-    rows = []
-    for name, value in leakage.items():
-        known = isinstance(value, int | float) or (isinstance(value, Mapping) and "mean" in value)
-        cells = [("", estimate(value))] if known else list(flatten(value))
-        rows += [(" ".join(f"{name} {part}".replace("_", " ").split()), text) for part, text in cells]
-    note = "What the same model scores when training and test are allowed to touch: not to be believed."
-    return Table("Leakage", ("What", "Value"), tuple(rows), note=note)
+    strict, random = by_model(report), leakage.get("random") or {}
+    rows = tuple(
+        (name, estimate((strict.get(name) or {}).get("auc")), estimate(summary.get("auc")))
+        for name, summary in random.items()
+    )
+    note = "The random split flatters: do not expect its scores on new ground."
+    if leakage.get("estimand"):
+        note = f"{note} What it measures: {leakage['estimand']}."
+    return Table("Leakage: the same models on a random split", ("Model", "AUC, strict", "AUC, random"), rows, note=note)
 
 
 def _settings(report: ReportModel) -> Table:

@@ -29,10 +29,10 @@ NONE = "–"
 
 
 def number(value: Any, digits: int = 2) -> str:
-    """Write a number with so many decimals, thousands apart; a dash where there is none.
+    r"""Write a number with so many decimals, thousands apart; a dash where there is none.
 
     >>> number(0.7449), number(12345.6, 0), number(None), number(3)
-    ('0.74', '12 345', '–', '3')
+    ('0.74', '12\u202f346', '–', '3')
     """
     if value is None:
         return NONE
@@ -43,10 +43,10 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share.
+    r"""Write a share.
 
     >>> percent(0.1), percent(0.004), percent(None)
-    ('10 %', '0.4 %', '–')
+    ('10\xa0%', '0.4\xa0%', '–')
     """
     if share is None:
         return NONE
@@ -66,10 +66,10 @@ def signed(value: float) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Write a p value.
+    r"""Write a p value.
 
     >>> p_value(0.0002), p_value(0.0134), p_value(0.51)
-    ('< 0.001', '0.013', '0.51')
+    ('<\xa00.001', '0.013', '0.51')
     """
     if p is None:
         return NONE
@@ -162,8 +162,7 @@ def key_numbers(report: ReportModel) -> list[tuple[str, str]]:
     if camps := _camps(report):
         tiles.append((number(camps), "camps of deposits: the real sample size"))
     targets = report.get("targets") or []
-    new = sum(1 for row in targets if not row.get("known_deposits"))
-    return [*tiles, (number(len(targets)), f"targets, {new} of them without a known deposit")]
+    return [*tiles, (number(len(targets)), f"targets, {_new(targets)}")] if targets else tiles
 
 
 # ---- what was found
@@ -307,16 +306,21 @@ def _hidden(report: ReportModel) -> str:
         f"This survey is made and its truth known: {ground} holds {percent(share)} of {count} hidden deposits"
     )
     text += f", against {percent(chance)} by chance" if chance is not None else ""
+    others = [f"{name} {percent(each)}" for name, each in (hidden.get("rivals") or {}).items() if each is not None]
     distance = hidden.get("distance_share")
     text += (
         f" and {percent(distance)} when ranked by the distance to a known one" if distance is not None else ""
     )
-    return text + "."
+    return f"{text}; by its rivals: {', '.join(others)}." if others else f"{text}."
 
 
 def _targets(report: ReportModel) -> str:
     rows = report.get("targets") or []
     if not rows:
         return "No area qualified as a target."
+    return f"{number(len(rows))} targets are proposed, {_new(rows)}."
+
+
+def _new(rows: Sequence[Mapping[str, Any]]) -> str:
     new = sum(1 for row in rows if not row.get("known_deposits"))
-    return f"{len(rows)} targets are proposed, {new} of them without a known deposit."
+    return "none of them with a known deposit" if new == len(rows) else f"{new} of them without a known deposit"

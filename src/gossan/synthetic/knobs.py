@@ -155,16 +155,16 @@ class Twin:
     displaced_by: tuple[float, float] = (200.0, 500.0)
 
     medians: tuple[float, ...] = (77, 1.4, 47, 3, 22, 450, 600, 25, 68, 9.5, 0.75, 60, 0.8, 1.9, 0.32, 480)
-    unit_sd: float = 0.12
+    unit_sd: float = 0.10
     factors: tuple[tuple[float, tuple[str, ...]], ...] = (
         (5_000.0, ("Mn", "Zn", "Cu", "Ba", "As")),
         (9_000.0, ("W", "Sn", "Bi", "Mo", "F", "B")),
         (4_000.0, ("Au", "As", "Sb", "Hg", "Ag", "Ba")),
         (6_000.0, ("Pb", "Zn", "Ag", "Cu", "Sb")),
     )
-    loadings: tuple[float, float] = (0.15, 0.20)
+    loadings: tuple[float, float] = (0.18, 0.22)
     own_range: float = 2_000.0
-    own_sd: float = 0.08
+    own_sd: float = 0.06
 
     halo: tuple[float, ...] = (3, 3, 0.6, 1.9, 2, 1.6, 0.25, 0.8, 0.25, 0.8, 2, 2.4, 1.7, 0.8, 0.8, 0.25)
     halo_sigma: float = 450.0
@@ -183,7 +183,7 @@ class Twin:
     gap_side: float = 3_000.0
     duplicate_share: float = 0.03
 
-    nugget: float = 0.12
+    nugget: float = 0.13
     laboratory: float = 0.04
     gold_nugget: float = 0.25
     years: tuple[int, int] = (2008, 2011)

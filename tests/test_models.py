@@ -1,0 +1,311 @@
+"""What every registered model promises, and how the networks are made."""
+
+import re
+import subprocess
+import sys
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fake_windows import FakeWindows, planted
+from safetensors.torch import save_file
+
+from gossan.balance import BalanceSettings
+from gossan.errors import DataError, MissingFileError, UsageError
+from gossan.models import ModelSettings, TrainingSettings, create, load_scorer, make_scorer, names
+from gossan.models import _torchvision as guard
+from gossan.models.backbones import make_backbone
+from gossan.models.mfaf import mfaf_loss
+
+NETWORKS = names("network")
+BACKBONES = NETWORKS[:5]
+NARROW = {"shufflenet-v2": 0.5, "mobilenet-v2": 0.25, "mnasnet": 0.25}
+TRAINING = TrainingSettings(epochs=1, batch=4, device="cpu")
+
+
+def narrow(name):
+    """The narrowest form of a network, for speed."""
+    return NARROW.get(name.removeprefix("mfaf-"), 1.0)
+
+
+def small(name, size=16, channels=4, **options):
+    torch.manual_seed(0)
+    if name.startswith("mfaf"):
+        options.setdefault("rates", (1, 2))
+    return create(name, channels=channels, size=size, width=narrow(name), **options)
+
+
+def fitted(name, seed=3):
+    windows, is_ore = planted(n=9, n_ore=3)
+    model = ModelSettings(width=narrow(name), rates=(1, 2))
+    scorer = make_scorer(name, model=model, training=TRAINING)
+    return scorer.fit(windows, is_ore, balance=BalanceSettings("weights"), seed=[seed]), windows
+
+
+@pytest.fixture(scope="module", params=names())
+def scorer_and_windows(request):
+    return (request.param, *fitted(request.param))
+
+
+class TestEveryModel:
+    def test_the_same_seed_gives_the_same_scores(self, scorer_and_windows):
+        name, scorer, windows = scorer_and_windows
+        again, _ = fitted(name)
+        np.testing.assert_array_equal(again.predict(windows).score, scorer.predict(windows).score)
+
+    def test_scores_are_finite_shares_of_the_right_shape(self, scorer_and_windows):
+        name, scorer, windows = scorer_and_windows
+        found = scorer.predict(windows)
+        branches = 2 if name.startswith("mfaf") else 1
+        assert found.score.shape == found.vote.shape == (9,)
+        assert found.branches.shape == (branches, 9)
+        assert found.members.shape == (1, 9)
+        assert found.score.dtype == np.float64
+        assert found.vote.dtype == bool
+        assert ((found.score >= 0) & (found.score <= 1)).all()
+
+    def test_saved_and_loaded_it_gives_the_same_scores(self, scorer_and_windows, tmp_path):
+        import json
+
+        _, scorer, windows = scorer_and_windows
+        record = json.loads(json.dumps(scorer.save(tmp_path), allow_nan=False))
+        loaded = load_scorer(tmp_path, record)
+        np.testing.assert_array_equal(loaded.predict(windows).score, scorer.predict(windows).score)
+        assert json.loads(json.dumps(loaded.save(tmp_path / "again"))) == record
+
+    def test_a_wrong_channel_count_is_refused(self, scorer_and_windows):
+        _, scorer, windows = scorer_and_windows
+        with pytest.raises(DataError, match="3 channels.*fitted on 4"):
+            scorer.predict(FakeWindows(windows.values[:, :3]))
+
+    def test_another_window_size_is_refused(self, scorer_and_windows):
+        _, scorer, windows = scorer_and_windows
+        with pytest.raises(DataError, match="12 px"):
+            scorer.predict(FakeWindows(windows.values[..., :12, :12]))
+
+    def test_a_changed_weights_file_is_refused(self, scorer_and_windows, tmp_path):
+        _, scorer, _ = scorer_and_windows
+        record = scorer.save(tmp_path)
+        file = tmp_path / "model.safetensors"
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+        with pytest.raises(DataError, match="SHA-256"):
+            load_scorer(tmp_path, record)
+        file.unlink()
+        with pytest.raises(MissingFileError, match=r"model\.safetensors"):
+            load_scorer(tmp_path, record)
+
+
+@pytest.mark.parametrize("name", names())
+def test_labels_of_one_class_or_of_another_length_are_refused(name):
+    windows, is_ore = planted(n=6, n_ore=2)
+    for labels in (np.zeros(6, bool), np.ones(6, bool), is_ore[:5]):
+        with pytest.raises(DataError):
+            make_scorer(name).fit(windows, labels, balance=BalanceSettings(), seed=[0])
+
+
+@pytest.mark.parametrize("name", names())
+def test_predict_before_fit_is_refused(name):
+    with pytest.raises(UsageError, match="not fitted"):
+        make_scorer(name).predict(planted()[0])
+
+
+class TestEveryNetwork:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_logits_are_finite_and_every_weight_gets_a_gradient(self, name):
+        net = small(name)
+        torch.manual_seed(1)
+        logits = net(torch.randn(4, 4, 16, 16))
+        assert logits.shape == (2 if name.startswith("mfaf") else 1, 4, 2)
+        mfaf_loss(logits, torch.tensor([0, 1, 0, 1])).backward()
+        assert torch.isfinite(logits).all()
+        for key, weight in net.named_parameters():
+            assert weight.grad is not None, key
+            assert torch.isfinite(weight.grad).all(), key
+            assert weight.grad.abs().max() > 0, key
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_a_wrong_batch_is_refused_by_forward(self, name):
+        with pytest.raises(UsageError, match=r"\(batch, 4, 16, 16\)"):
+            small(name)(torch.zeros(2, 5, 16, 16))
+
+    @pytest.mark.parametrize("size", [16, 32, 64])
+    @pytest.mark.parametrize("name", NETWORKS[5:])
+    def test_removing_an_attention_changes_the_scores(self, name, size):
+        net = small(name, size=size).eval()
+        x = torch.randn(2, 4, size, size)
+        with torch.inference_mode():
+            full = net(x).softmax(dim=-1)
+            spatial, net.spatial_attention = net.spatial_attention, None
+            without_spatial = net(x).softmax(dim=-1)
+            net.spatial_attention, net.channel_attention = spatial, None
+            without_channel = net(x).softmax(dim=-1)
+        assert (full - without_spatial).abs().max() > 1e-4
+        assert (full - without_channel).abs().max() > 1e-4
+
+
+class TestBackbones:
+    @pytest.mark.parametrize("size", [16, 17, 32, 64, 96, 97, 128])
+    @pytest.mark.parametrize("name", BACKBONES)
+    def test_the_last_map_has_at_least_four_cells_a_side_and_no_more_than_needed(self, name, size):
+        features, _ = make_backbone(name, channels=1, size=size, width=narrow(name))
+        with torch.inference_mode():
+            cells = features.eval()(torch.zeros(1, 1, size, size)).shape[-1]
+        assert 4 <= cells <= 8
+
+    @pytest.mark.parametrize("name", BACKBONES)
+    def test_strides_are_taken_out_from_the_front(self, name):
+        sides = []
+        features, _ = make_backbone(name, channels=1, size=16, width=narrow(name))
+        for child in features:
+            child.register_forward_hook(lambda _module, _input, output: sides.append(output.shape[-1]))
+        with torch.inference_mode():
+            features.eval()(torch.zeros(1, 1, 16, 16))
+        assert sides == sorted(sides, reverse=True)
+        assert sides[-1] == 4
+        # Three of five halvings are gone: the first part of the network sees every pixel.
+        assert sides[0] == sides[1] == 16
+
+    @pytest.mark.parametrize("name", ["resnet18", "googlenet", "mnasnet"])
+    def test_large_windows_get_torchvisions_network_with_its_weights(self, name, tmp_path):
+        torch.manual_seed(0)
+        models = guard.load().models
+        make = {
+            "resnet18": models.resnet18,
+            "googlenet": lambda: models.GoogLeNet(aux_logits=False, init_weights=False),
+            "mnasnet": lambda: models.MNASNet(0.25),
+        }
+        original = make[name]().eval()
+        save_file(original.state_dict(), tmp_path / "weights.safetensors")
+        features, head = make_backbone(
+            name, channels=3, size=144, width=narrow(name), weights=str(tmp_path / "weights.safetensors")
+        )
+        # The first convolution is replaced by its colour mean, so the picture is grey.
+        x = torch.randn(1, 1, 144, 144).expand(1, 3, 144, 144)
+        last = [module for module in original.modules() if isinstance(module, torch.nn.Linear)][-1]
+        head[-1].weight.data, head[-1].bias.data = last.weight.data, last.bias.data
+        with torch.inference_mode():
+            torch.testing.assert_close(
+                head.eval()(features.eval()(x)), original(x), rtol=1e-4, atol=1e-4
+            )
+
+    def test_pretrained_weights_serve_any_number_of_channels(self, tmp_path):
+        state = guard.load().models.shufflenet_v2_x0_5().state_dict()
+        torch.save(state, tmp_path / "weights.pth")
+        features, _ = make_backbone(
+            "shufflenet-v2", channels=7, size=16, width=0.5, weights=str(tmp_path / "weights.pth")
+        )
+        first = next(features.parameters())
+        assert first.shape[1] == 7
+        torch.testing.assert_close(first.sum(dim=1), state["conv1.0.weight"].sum(dim=1))
+        torch.testing.assert_close(features.state_dict()["5.0.weight"], state["conv5.0.weight"])
+
+    def test_weights_of_another_network_are_refused(self, tmp_path):
+        save_file(guard.load().models.shufflenet_v2_x0_5().state_dict(), tmp_path / "w.safetensors")
+        with pytest.raises(DataError, match="same torchvision network"):
+            make_backbone("resnet18", channels=3, size=16, weights=str(tmp_path / "w.safetensors"))
+
+    def test_a_weights_file_that_is_not_there_is_refused(self):
+        with pytest.raises(MissingFileError, match=r"nowhere\.pth"):
+            make_backbone("resnet18", channels=3, size=16, weights="nowhere.pth")
+
+    def test_imagenet_weights_without_a_network_end_in_one_clear_line(self, monkeypatch):
+        def offline(*_args, **_kwargs):
+            raise urllib.error.URLError("no route to host")
+
+        monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+        monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+        with pytest.raises(UsageError, match=r"cannot be reached.*model\.weights"):
+            make_backbone("resnet18", channels=3, size=16, weights="imagenet")
+
+    def test_imagenet_weights_of_a_width_that_has_none_are_refused(self):
+        with pytest.raises(UsageError, match=r"mobilenet-v2 of width 0\.5"):
+            make_backbone("mobilenet-v2", channels=3, size=16, width=0.5, weights="imagenet")
+
+    @pytest.mark.parametrize("name", BACKBONES)
+    def test_batch_norm_momentum_is_a_tenth(self, name):
+        norms = [m for m in small(name).modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        assert norms
+        assert {norm.momentum for norm in norms} == {0.1}
+
+    @pytest.mark.parametrize(("name", "width"), [("resnet18", 0.5), ("googlenet", 2), ("shufflenet-v2", 0.7)])
+    def test_a_width_that_does_not_exist_is_refused(self, name, width):
+        with pytest.raises(UsageError, match="width"):
+            create(name, channels=3, size=16, width=width)
+
+    def test_width_changes_the_number_of_weights(self):
+        for name in ("shufflenet-v2", "mobilenet-v2", "mnasnet"):
+            counts = [
+                sum(p.numel() for p in create(name, channels=3, size=16, width=width).parameters())
+                for width in (0.5, 1)
+            ]
+            assert counts[0] < counts[1]
+
+    @pytest.mark.parametrize(("channels", "size"), [(3, 15), (0, 16)])
+    def test_too_small_windows_are_refused(self, channels, size):
+        with pytest.raises(UsageError, match="at least 1 channel and 16 px"):
+            create("resnet18", channels=channels, size=size)
+
+
+class TestRegistry:
+    def test_names_are_those_of_the_contract(self):
+        plain = ["resnet18", "shufflenet-v2", "googlenet", "mobilenet-v2", "mnasnet"]
+        assert names("network") == plain + [f"mfaf-{name}" for name in plain]
+        assert names("classical") == ["random-forest", "gradient-boosting", "logistic-regression", "svm"]
+        assert names() == names("network") + names("classical")
+
+    def test_an_unknown_name_lists_the_known_ones(self):
+        for make in (create, make_scorer):
+            options = {"channels": 3, "size": 16} if make is create else {}
+            with pytest.raises(UsageError, match=r"resnet18.*svm.*mean 'mfaf-resnet18'"):
+                make("mfaf-resnet", **options)
+
+    def test_an_unknown_kind_is_refused(self):
+        with pytest.raises(UsageError, match="kind"):
+            names("deep")
+
+    def test_create_serves_networks_only(self):
+        with pytest.raises(UsageError, match="no network"):
+            create("svm", channels=3, size=16)
+
+    @pytest.mark.parametrize(("name", "option"), [("resnet18", "rates"), ("mfaf-resnet18", "depth")])
+    def test_an_unknown_option_is_refused(self, name, option):
+        with pytest.raises(UsageError, match=f"{option}.*width, weights"):
+            create(name, channels=3, size=16, **{option: 3})
+
+    def test_importing_the_package_loads_neither_torch_nor_scikit_learn(self):
+        code = (
+            "import sys, gossan.models, gossan.models.training; gossan.models.names(); "
+            "print(sorted({'torch', 'sklearn', 'torchvision', 'safetensors'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"
+
+
+class TestTorchvisionGuard:
+    def test_the_declared_operators_are_those_that_torchvision_describes_at_import(self):
+        folder = Path(guard.load().__file__).parent
+        text = (folder / "_meta_registrations.py").read_text()
+        wanted = set(re.findall(r'register_fake\("torchvision::(\w+)"\)', text))
+        assert {schema.partition("(")[0] for schema in guard.OPERATORS} == wanted
+
+    def test_the_schemas_are_registered_as_declared_whatever_the_mode(self):
+        guard.load()
+        for schema in guard.OPERATORS:
+            name = schema.partition("(")[0]
+            registered = getattr(torch.ops.torchvision, name).default._schema
+            assert str(registered) == f"torchvision::{schema}"
+
+    def test_the_mode_is_named(self):
+        assert guard.mode() in ("native", "declared")
+        from torchvision.extension import _has_ops
+
+        assert (guard.mode() == "native") == _has_ops()
+
+    def test_asking_for_the_mode_does_not_import_torchvision(self):
+        code = "import sys; from gossan.models import _torchvision as g; g.mode(); print('torchvision' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "False"

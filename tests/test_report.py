@@ -1,0 +1,332 @@
+"""The page: one file, the same bytes, nothing from outside, nothing said that the numbers do not carry."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gossan.errors import DataError, MissingFileError
+from gossan.report import pictures, words, write_report
+from gossan.report.tables import all_tables
+from run_folder import make_report, make_run, write_run
+
+HARD = '<script>alert("x")</script> & 金山'
+VOID = {"meta", "img", "br", "link", "hr"}
+
+
+@pytest.fixture(scope="module")
+def made():
+    return make_run(64, 16, names=["<b>Unit</b> 1", "Unit 2 & 'co'", "Permian", "Unit 4", "\U00012000 unit"])
+
+
+@pytest.fixture(scope="module")
+def report(made):
+    report = make_report(made, title=HARD)
+    report["screening"]["rows"][0]["element"] = "<i>Ag</i>"
+    return report
+
+
+@pytest.fixture(scope="module")
+def folder(made, report, tmp_path_factory):
+    """A run folder with its page, drawn coarsely to be quick."""
+    folder = write_run(tmp_path_factory.mktemp("run"), made, report)
+    _write_coarsely(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def _write_coarsely(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "PRINT_DPI", 50)
+        patch.setattr(pictures, "PAGE_DPI", 40)
+        return write_report(folder)
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps what a reader and a browser meet."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+# ---- the file
+
+
+def test_the_same_run_gives_the_same_bytes_in_another_folder(folder, made, report, tmp_path):
+    other = _write_coarsely(write_run(tmp_path / "elsewhere", made, report)).parent
+    files = [Path("report.html"), *(path.relative_to(folder) for path in (folder / "figures").iterdir())]
+    assert len(files) == 10
+    for name in files:
+        assert (folder / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_nothing_is_loaded_from_outside_and_no_script_runs(page):
+    parsed = Page(page)
+    assert not re.search(r"https?:|//[a-z]+\.[a-z]", page)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
+    assert all(image["src"].startswith("data:image/") for image in parsed.all("img"))
+    assert any("default-src 'none'" in meta.get("content", "") for meta in parsed.all("meta"))
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_tags_nest_and_markup_in_names_is_text(page):
+    parsed = Page(page)
+    assert not parsed.open
+    assert not {"script", "i"} & {tag for tag, _ in parsed.tags}
+    assert HARD in "".join(parsed.text)
+    assert "<i>Ag</i>" in "".join(parsed.text)
+
+
+def test_every_figure_has_an_alternative_text_a_caption_and_a_file(page, folder):
+    parsed = Page(page)
+    images, files = parsed.all("img"), {path.stem for path in (folder / "figures").iterdir()}
+    assert len(images) == len(parsed.all("figcaption")) == len(files) == 9
+    assert all(len(image["alt"]) > 20 for image in images)
+    assert {attrs["href"] for attrs in parsed.all("a")} >= {f"figures/{name}.png" for name in files}
+    assert {attrs["id"] for attrs in parsed.all("figure")} == {f"figure-{name}" for name in files}
+
+
+def test_line_charts_are_drawings_and_maps_are_pixels(page):
+    shapes = {attrs["id"]: attrs["class"] for attrs in Page(page).all("figure")}
+    kinds = re.findall(
+        r'id="figure-(\w+)".*?src="data:image/(png|svg\+xml);base64,([^"]+)"', page, flags=re.S
+    )
+    assert {f"figure-{name}": kind for name, kind, _ in kinds} == {
+        name: "svg+xml" if shape == "chart" else "png" for name, shape in shapes.items()
+    }
+    for _, kind, data in kinds:
+        start = base64.b64decode(data)[:5]
+        assert start == (b"<?xml" if kind == "svg+xml" else b"\x89PNG\r")
+
+
+def test_every_table_has_a_caption_and_heads_its_rows_and_columns(page):
+    parsed = Page(page)
+    tables = parsed.all("table")
+    assert {table["id"] for table in tables} >= {
+        "table-targets",
+        "table-models",
+        "table-data",
+        "table-settings",
+    }
+    assert len(parsed.all("caption")) == len(tables)
+    assert {head["scope"] for head in parsed.all("th")} == {"col", "row"}
+
+
+def test_the_page_is_made_for_phones_print_and_dark(page):
+    for wanted in ('name="viewport"', "prefers-color-scheme: dark", "@media print", 'lang="en"'):
+        assert wanted in page
+
+
+def test_figures_are_printed_at_300_dpi(folder):
+    assert pictures.PRINT_DPI == 300
+    with Image.open(folder / "figures" / "targets.png") as image:
+        assert image.info["dpi"] == pytest.approx((50, 50), abs=1)
+
+
+def test_the_sections_come_in_the_order_of_the_questions(page):
+    places = [page.index(f'id="{name}"') for name in ("found", "trust", "what", "how")]
+    assert places == sorted(places)
+    inside = [
+        "figure-targets",
+        "table-targets",
+        "table-models",
+        "figure-prediction_rate",
+        "table-data",
+        "table-settings",
+    ]
+    assert (order := [page.index(f'id="{name}"') for name in inside]) == sorted(order)
+
+
+def test_letters_that_no_font_has_are_told(page):
+    assert "No font of this machine draws" in page
+    assert "\U00012000" in page
+
+
+def test_numbers_of_the_model_are_on_the_page(page, report):
+    text = " ".join("".join(Page(page).text).split())
+    for wanted in ("0.74", "0.61 to 0.85", "logistic-regression", "7 512", "SMOTE", report["command"]):
+        assert " ".join(wanted.split()) in text, wanted
+    for note in report["warnings"]:
+        assert note in text
+
+
+def test_at_most_ten_targets_are_listed_the_best_first(made):
+    rows = [{"rank": i, "number": 100 - i, "score_mean": 1 - i / 50} for i in range(1, 31)]
+    table = all_tables({"targets": rows, "crs": "EPSG:1"})["targets"]
+    assert [row[0] for row in table.rows] == [str(i) for i in range(1, 11)]
+    assert table.caption == "The best 10 of 30 targets"
+    assert table.head == ("Rank", "Area", "Score")
+
+
+# ---- what is missing
+
+
+def test_a_report_with_nothing_in_it_is_still_a_page(made, tmp_path):
+    folder = write_run(tmp_path / "bare", made, {"format": 1})
+    page = _write_coarsely(folder).read_text(encoding="utf-8")
+    assert not Page(page).open
+    assert "No score of the model could be computed" in page
+    assert "None" not in page
+    assert "nan" not in "".join(Page(page).text)
+
+
+def test_nulls_are_as_good_as_missing_keys(report):
+    empty = dict.fromkeys(report, None) | {"format": 1}
+    assert all_tables(empty) == all_tables({"format": 1})
+    assert words.found(empty) == words.found({"format": 1})
+    assert words.key_numbers(empty) == words.key_numbers({"format": 1})
+
+
+def test_an_empty_score_band_leaves_its_map_out(made, report, tmp_path):
+    from dataclasses import replace
+
+    import numpy as np
+
+    blank = replace(made, score=np.full_like(made.score, np.nan))
+    folder = write_run(tmp_path / "blank", blank, report)
+    page = _write_coarsely(folder).read_text(encoding="utf-8")
+    assert "figure-score" not in page
+    assert "figure-spread" in page
+
+
+@pytest.mark.parametrize("name", ["report.json", "stack.tif", "prospectivity.tif", "targets.gpkg"])
+def test_a_missing_file_is_named_and_nothing_is_written(folder, tmp_path, name):
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in (name, "report.html"):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(MissingFileError, match=re.escape(name)) as caught:
+        write_report(tmp_path)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "figures").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 2}'])
+def test_a_report_of_another_form_is_refused(tmp_path, content):
+    (tmp_path / "report.json").write_text(content)
+    with pytest.raises(DataError, match="run again"):
+        write_report(tmp_path)
+
+
+# ---- the words
+
+
+def told(report):
+    return " ".join(words.found(report)).replace("\u00a0", " ")
+
+
+def with_auc(mean, ci, protocol="strict"):
+    auc = {"mean": mean, "ci95": ci}
+    return {"format": 1, "metrics": {"model": "m", "protocol": protocol, "camps": 9, "summary": {"auc": auc}}}
+
+
+@pytest.mark.parametrize(
+    ("ci", "wanted"),
+    [
+        ([0.55, 0.8], "lies above 0.5: the ranking is better than chance"),
+        ([0.45, 0.8], "do not show that the ranking is better than chance"),
+        ([0.5, 0.8], "do not show that the ranking is better than chance"),
+        ([0.2, 0.45], "worse than chance, and the map should not be used"),
+        (None, "too few camps for an interval"),
+    ],
+)
+def test_the_interval_decides_what_is_said_of_chance(ci, wanted):
+    text = told(with_auc(0.65, ci))
+    assert wanted in text
+    assert ("better than chance" in text) == ("better than chance" in wanted)
+
+
+@pytest.mark.parametrize(
+    ("difference", "ci", "wanted"),
+    [
+        (0.1, [0.02, 0.18], "forest +0.10 (+0.02 to +0.18): this model ranks better."),
+        (-0.1, [-0.18, -0.02], "forest −0.10 (−0.18 to −0.02): the rival ranks better, so prefer its map."),
+        (-0.1, [-0.3, 0.1], "no difference is shown, and one under 0.20 could not be seen"),
+        (0.1, None, "too few camps to say whether that is chance"),
+    ],
+)
+def test_a_rival_that_wins_is_said_to_win(difference, ci, wanted):
+    report = with_auc(0.7, [0.6, 0.8])
+    report["metrics"]["rivals"] = {"forest": {"auc": {"mean": 0.7 - difference}}}
+    paired = {"difference": difference, "ci95": ci, "smallest_detectable": 0.2}
+    report["metrics"]["paired"] = {"forest": paired}
+    assert wanted in told(report)
+
+
+def test_fitted_coverage_is_never_offered_as_evidence(report):
+    text = told(report)
+    assert "as predicted by models that were not trained there" in text
+    assert "that is fitted, and no evidence" in text
+    assert "chance would give about" in text
+
+
+def test_hidden_deposits_are_told_beside_chance(report):
+    assert "38 % of 24 hidden deposits, against 10 % by chance and 21 %" in told(report)
+    assert "hidden" not in told(report | {"hidden": None})
+
+
+def test_the_papers_protocol_is_never_praised_as_held_out():
+    paper, strict = with_auc(0.9, [0.8, 0.95], "paper"), with_auc(0.9, [0.8, 0.95])
+    assert "expect less on new ground" in told(paper)
+    assert "share pixels" in words.trust(paper)
+    assert "dead zone" not in words.trust(paper)
+    assert "dead zone" in words.trust(strict)
+
+
+def test_unknown_ground_is_never_called_empty(page):
+    text = " ".join("".join(Page(page).text).split())
+    assert "‘barren’ means that none is known" in text
+    assert "no probability of a deposit" in text
+
+
+def test_rivals_may_hold_their_measures_under_summary():
+    auc = {"auc": {"mean": 0.6}}
+    for entry in (auc, {"summary": auc}):
+        report = {"metrics": {"model": "m", "summary": auc, "rivals": {"r": entry}}}
+        assert words.by_model(report) == {"m": auc, "r": auc}
+
+
+def test_the_model_of_the_run_leads_every_curve(report):
+    shuffled = report | {"curves": dict(sorted(report["curves"].items()))}
+    plans = {plan.name: plan for plan in pictures._chart_plans(shuffled)}
+    legend = plans["roc"].draw().axes[0].get_legend()
+    assert legend.get_texts()[0].get_text() == "mfaf-resnet18"
+    assert plans["prediction_rate"].alt.index("mfaf-resnet18") < plans["prediction_rate"].alt.index(
+        "random-forest"
+    )
+
+
+def test_a_third_digit_is_printed_only_where_the_interval_allows():
+    assert words.estimate({"mean": 0.7449, "ci95": [0.74, 0.75]}).startswith("0.745 ")
+    assert words.estimate({"mean": 0.7449, "ci95": [0.6, 0.9]}).startswith("0.74 ")
+
+
+def test_the_report_json_of_the_tests_is_json_without_nan(report):
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
