@@ -42,6 +42,8 @@ def main() -> None:
     twin = dataclasses.replace(TWIN, **arguments.knobs)
     _print_selftest(arguments, twin)
     rows = [difficulty(seed, twin=twin, null=arguments.null) for seed in range(arguments.seeds)]
+    if not rows:
+        return
     print(f"\n{'difficulty':24s}" + "".join(f"{seed:7d}" for seed in range(len(rows))) + "   mean     sd")
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
@@ -97,7 +99,7 @@ def _blocks(layers: NDArray[Any]) -> NDArray[Any]:
 
 
 def _models(seed: int) -> dict[str, Any]:
-    """The rivals, as `gossan.models.classical` sets them."""
+    """Make the rivals, as `gossan.models.classical` sets them."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -172,7 +172,7 @@ def test_holes_of_polygons_stay_open(ground):
 
 
 def _none():
-    return gpd.GeoDataFrame({"number": [], "known_deposits": []}, geometry=[], crs=CRS)
+    return gpd.GeoDataFrame({"number": [], "score": [], "known_deposits": []}, geometry=[], crs=CRS)
 
 
 def test_polygons_and_rasters_of_the_same_geology_have_the_same_legend(ground):
@@ -210,12 +210,25 @@ def test_only_sixteen_units_have_a_colour_of_their_own():
 
 
 def test_the_legend_counts_what_the_map_shows(made, ground):
-    targets, deposits = made.layers["targets"], made.layers["deposits"]
-    text = " ".join(words(plots.target_map(ground, made.layers["areas"], targets)))
-    known = int((targets["known_deposits"] > 0).sum())
-    for label in (f"Target with known deposits ({known})", f"Known deposit ({len(deposits)})", "scored (16)"):
+    areas, targets, deposits = (made.layers[name] for name in ("areas", "targets", "deposits"))
+    text = " ".join(words(plots.target_map(ground, areas, targets)))
+    for label in (f"Target ({len(targets)})", f"Known deposit ({len(deposits)})", "scored (16)"):
         assert label in text
-    assert f"New target ({len(targets) - known})" in text or known == len(targets)
+
+
+def test_known_ground_is_outlined_where_it_scores_as_high_as_a_target():
+    squares = [box(10 * i, 0, 10 * i + 10, 10) for i in range(4)]
+    table = {"number": [1, 2, 3, 4], "score": [0.9, 0.8, 0.5, 0.4], "known_deposits": [2, 0, 1, 0]}
+    areas = gpd.GeoDataFrame(table, geometry=squares, crs=CRS)
+    figure = plots.target_map(plots.Ground((0, 0, 40, 10), CRS), areas, areas[areas["number"] == 2])
+    assert "Known ground that scores as high (1)" in words(figure)
+    assert {text.get_text() for text in figure.axes[0].texts} == {"1", "2"}
+    nothing = plots.target_map(plots.Ground((0, 0, 40, 10), CRS), areas, areas[:0])
+    assert not figure_has(nothing, "Known ground")
+
+
+def figure_has(figure, text):
+    return any(text in each for each in words(figure))
 
 
 def test_a_deposit_outside_the_map_is_not_counted(made, ground):
@@ -233,8 +246,10 @@ def test_every_target_number_is_written_or_counted_as_left_out():
     written = [text.get_text() for text in figure.axes[0].texts]
     left = [text for text in words(figure) if "left out" in text]
     counted = int(left[0].split("(")[1].split()[0]) if left else 0
-    assert len(written) + counted == len(layers["targets"])
-    assert set(written) <= set(layers["targets"]["number"].astype(str))
+    known = [text for text in words(figure) if text.startswith("Known ground")]
+    outlined = int(known[0].rstrip(")").split("(")[1]) if known else 0
+    assert counted > 0
+    assert len(written) + counted == len(layers["targets"]) + outlined
 
 
 def test_a_map_without_targets_deposits_or_geology_is_drawn(ground):

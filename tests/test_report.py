@@ -289,6 +289,7 @@ def test_fitted_coverage_is_never_offered_as_evidence(report):
 
 def test_hidden_deposits_are_told_beside_chance(report):
     assert "38 % of 24 hidden deposits, against 10 % by chance and 21 %" in told(report)
+    assert "on its rivals' maps: random-forest 33 %" in told(report)
     assert "hidden" not in told(report | {"hidden": None})
 
 
@@ -304,6 +305,21 @@ def test_unknown_ground_is_never_called_empty(page):
     text = " ".join("".join(Page(page).text).split())
     assert "‘barren’ means that none is known" in text
     assert "no probability of a deposit" in text
+
+
+def test_the_random_split_stands_beside_the_strict_score(report):
+    table = all_tables(report)["leakage"]
+    assert [row[0] for row in table.rows] == ["mfaf-resnet18", "random-forest"]
+    assert table.rows[0][1].startswith("0.74")
+    assert table.rows[0][2].startswith("0.91")
+    assert "do not expect" in table.note
+
+
+def test_targets_without_known_deposits_are_said_to_be_new():
+    rows = [{"number": 1, "known_deposits": 0}, {"number": 2, "known_deposits": 0}]
+    assert "2 targets are proposed, none of them with a known deposit." in told({"targets": rows})
+    rows[0]["known_deposits"] = 3
+    assert "1 of them without a known deposit" in told({"targets": rows})
 
 
 def test_rivals_may_hold_their_measures_under_summary():

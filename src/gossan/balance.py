@@ -50,12 +50,15 @@ class BalanceSettings:
     copies
         ``smote``: noisy copies of barren windows, for each barren window, in [0, 1]; None for none under the
         strict protocol and 0.05 under the paper's (286 -> 300).
+    compare
+        ``smote`` of a network: also evaluate it without, on the same folds; doubles the time of the folds.
     """
 
     method: Literal["smote", "weights", "batches", "none"] = "smote"
     factor: float = 4.0
     noise_variance: float = 0.01
     copies: float | None = None
+    compare: bool = True
 
 
 @dataclass(frozen=True)

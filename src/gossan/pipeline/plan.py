@@ -60,7 +60,8 @@ def models_of(project: Project, split: str) -> dict[str, Project]:
     found = {}
     if split == "strict" or project.validation.protocol == "paper":
         found[name] = project
-    if split == "strict" and project.balance.method == "smote" and name in names("network"):
+    compared = project.balance.compare and project.balance.method == "smote" and name in names("network")
+    if split == "strict" and compared:
         found[f"{name} without SMOTE"] = replace(project, balance=replace(project.balance, method="none"))
     for rival in RIVALS:
         if rival != name:

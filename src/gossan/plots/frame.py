@@ -21,7 +21,7 @@ __all__ = ["Block", "Entry", "Ground", "Region", "Sheet", "new_sheet"]
 
 LEFT, BOTTOM, TOP, GAP, RIGHT = 0.52, 0.56, 0.34, 0.16, 0.08
 SIDE = 1.9
-ROW = 0.166
+ROW = 0.16
 
 #: West, south, east, north.
 Region = tuple[float, float, float, float]
@@ -111,7 +111,7 @@ class Sheet:
             top = float(self.side.transAxes.inverted().transform((0, below))[1])
 
 
-def new_sheet(ground: Ground, title: str, *, width: float = 3.3, rows: int = 0) -> Sheet:
+def new_sheet(ground: Ground, title: str, *, width: float = 3.3, rows: float = 0) -> Sheet:
     """Lay out a map sheet: map, side panel, title, kilometre grid, scale bar, north arrow, credit.
 
     Parameters

@@ -59,7 +59,9 @@ def target_map(
     """
     with style():
         units = list(unit_shares(ground))[:17]
-        sheet = new_sheet(ground, title, width=5.0, rows=8 + sum(1 + (len(unit) > 20) for unit in units))
+        sheet = new_sheet(
+            ground, title, width=5.0, rows=8 + sum(1 + 0.75 * (len(unit) > 20) for unit in units)
+        )
         geology = draw_geology(sheet.axes, ground, alpha=0.85)
         known = _known_ground(areas, targets)
         marks = [
@@ -107,9 +109,7 @@ def _area_grid(sheet: Sheet, areas: "gpd.GeoDataFrame") -> list[Entry]:
     return [(Line2D([], [], color="#666666", linewidth=0.6), f"Area that was scored ({len(areas)})")]
 
 
-def _write_numbers(
-    sheet: Sheet, ground: Ground, groups: "Sequence[tuple[gpd.GeoDataFrame, str]]"
-) -> int:
+def _write_numbers(sheet: Sheet, ground: Ground, groups: "Sequence[tuple[gpd.GeoDataFrame, str]]") -> int:
     """Write the numbers of areas, the first group first; returns how many found no room."""
     from matplotlib.patheffects import withStroke
 

@@ -130,7 +130,8 @@ def _map_plans(report: ReportModel, maps: Maps) -> Iterator[_Plan]:
         f"Map of {len(targets)} numbered targets on the geology with faults and known deposits."
         + (f" The best are areas {numbers}." if numbers else ""),
         "Targets on the geology, as Fig. 8 of Gao et al. (2023). An area is proposed by models that were not"
-        " trained on it. Its number is its place, counted by rows from the north-west, and no rank.",
+        " trained on it. Its number is its place, counted by rows from the north-west, and no rank."
+        " Dashed: areas with known deposits that score at least as high as the lowest target.",
         shape="wide",
     )
     if np.isfinite(maps.score).any():

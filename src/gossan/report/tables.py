@@ -249,7 +249,9 @@ def _leakage(report: ReportModel) -> Table:
     note = "The random split flatters: do not expect its scores on new ground."
     if leakage.get("estimand"):
         note = f"{note} What it measures: {leakage['estimand']}."
-    return Table("Leakage: the same models on a random split", ("Model", "AUC, strict", "AUC, random"), rows, note=note)
+    return Table(
+        "Leakage: the same models on a random split", ("Model", "AUC, strict", "AUC, random"), rows, note=note
+    )
 
 
 def _settings(report: ReportModel) -> Table:

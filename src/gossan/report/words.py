@@ -306,12 +306,14 @@ def _hidden(report: ReportModel) -> str:
         f"This survey is made and its truth known: {ground} holds {percent(share)} of {count} hidden deposits"
     )
     text += f", against {percent(chance)} by chance" if chance is not None else ""
-    others = [f"{name} {percent(each)}" for name, each in (hidden.get("rivals") or {}).items() if each is not None]
+    others = [
+        f"{name} {percent(each)}" for name, each in (hidden.get("rivals") or {}).items() if each is not None
+    ]
     distance = hidden.get("distance_share")
     text += (
         f" and {percent(distance)} when ranked by the distance to a known one" if distance is not None else ""
     )
-    return f"{text}; by its rivals: {', '.join(others)}." if others else f"{text}."
+    return f"{text}; on its rivals' maps: {', '.join(others)}." if others else f"{text}."
 
 
 def _targets(report: ReportModel) -> str:
@@ -323,4 +325,6 @@ def _targets(report: ReportModel) -> str:
 
 def _new(rows: Sequence[Mapping[str, Any]]) -> str:
     new = sum(1 for row in rows if not row.get("known_deposits"))
-    return "none of them with a known deposit" if new == len(rows) else f"{new} of them without a known deposit"
+    return (
+        "none of them with a known deposit" if new == len(rows) else f"{new} of them without a known deposit"
+    )

@@ -69,7 +69,7 @@ def synthetic_survey(
     """
     side = float(size * resolution)
     if size < 1 or not np.isfinite(side) or side < 6000:
-        raise UsageError(f"a map of {size} px of {resolution} m given; its side must be at least 6 km: enlarge one")
+        raise UsageError(f"a map of {size} px of {resolution} m given; its side is 6 km or more: enlarge one")
     if samples < 100:
         raise UsageError(f"samples = {samples} given; there must be at least 100: ask for more")
     if not signal >= 0:
@@ -112,7 +112,7 @@ def _samples(
     factor = halo_factor(draw_haloes(seed, ground, ore, twin), ground, twin, signal)
     content = np.log10(sediment(rock * factor, ground, twin)[places.cell])
     years = years_of(places.coordinates[:, 0], region_of(ground.grid), twin)
-    analyses = analyse(stream_of(seed, Stage.LABORATORY), content, places, years, twin)
+    analyses = analyse(stream_of(seed, Stage.LABORATORY), content, places.site, years, twin)
     counts = {
         "read": samples,
         "coincident": samples - len(np.unique(places.site)),

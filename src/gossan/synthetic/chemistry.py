@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 def background(seed: int, ground: Ground, twin: Twin) -> Array:
-    """log10 of the bedrock without ore, (cell, element): median, unit, four associations, and its own field."""
+    """Bedrock without ore, log10, (cell, element): median, unit, four associations and an own field."""
     rng = stream_of(seed, Stage.BACKGROUND)
     cells, cell = ground.units.shape[0], resolution_of(ground.grid)
     units = len(twin.strata) + 1

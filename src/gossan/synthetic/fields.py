@@ -15,7 +15,7 @@ def _wavenumbers(cells: int, cell: float) -> tuple[Field, Field]:
     padded = next_fast_len(int(np.ceil(1.3 * cells)), real=True)
     north = 2 * np.pi * np.fft.fftfreq(padded, cell)[:, None]
     east = 2 * np.pi * np.fft.rfftfreq(padded, cell)[None, :]
-    return north, east
+    return north.astype(np.float64), east.astype(np.float64)
 
 
 def _draw(rng: np.random.Generator, amplitude: Field, cells: int) -> Field:
@@ -25,7 +25,7 @@ def _draw(rng: np.random.Generator, amplitude: Field, cells: int) -> Field:
     padded = amplitude.shape[0]
     noise = rfft2(rng.standard_normal((padded, padded)))
     field = irfft2(noise * amplitude, s=(padded, padded))[:cells, :cells]
-    return (field - field.mean()) / field.std()
+    return np.asarray((field - field.mean()) / field.std(), dtype=np.float64)
 
 
 def gaussian_field(

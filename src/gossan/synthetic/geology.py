@@ -19,6 +19,9 @@ __all__ = ["draw_faults", "draw_units", "fault_lines", "outline_units"]
 #: Vertices of a fault, (n, 2) easting and northing, m.
 Trace = NDArray[np.float64]
 
+#: West, south, east, north, m.
+Region = tuple[float, float, float, float]
+
 
 def draw_units(
     rng: np.random.Generator, drainage: Drainage, grid: "GeoBox", traces: list[Trace], twin: Twin
@@ -64,8 +67,7 @@ def _step(trace: Trace, grid: "GeoBox", drag: float) -> NDArray[np.float64]:
 
 def _valley_fill(drainage: Drainage, cell: float, twin: Twin) -> NDArray[np.bool_]:
     """Cells that lie low over the nearest large stream and close to it."""
-    channel = drainage.basin >= twin.valley_basin
-    distance, nearest = distance_to(channel, cell)
+    distance, nearest = distance_to(drainage.valleys(twin), cell)
     above = drainage.filled - drainage.filled.ravel()[nearest]
     size = np.sqrt(drainage.basin.ravel()[nearest] / twin.valley_basin)
     # 10 m of height count as much as 100 m of way; larger rivers have wider flats
@@ -73,9 +75,7 @@ def _valley_fill(drainage: Drainage, cell: float, twin: Twin) -> NDArray[np.bool
     return np.asarray(score <= np.quantile(score, twin.quaternary_share))
 
 
-def draw_faults(
-    rng: np.random.Generator, region: tuple[float, float, float, float], twin: Twin
-) -> list[Trace]:
+def draw_faults(rng: np.random.Generator, region: Region, twin: Twin) -> list[Trace]:
     """Draw gently bent lines; they may leave the map."""
     west, south, east, north = region
     share = (east - west) * (north - south) / twin.side**2
@@ -86,7 +86,7 @@ def draw_faults(
     ]
 
 
-def fault_lines(traces: list[Trace], region: tuple[float, float, float, float], crs: str) -> "gpd.GeoDataFrame":
+def fault_lines(traces: list[Trace], region: Region, crs: str) -> "gpd.GeoDataFrame":
     """Cut the faults at the map's edge; one row a line."""
     import geopandas as gpd
     from shapely import box, linestrings
@@ -98,7 +98,7 @@ def fault_lines(traces: list[Trace], region: tuple[float, float, float, float], 
 
 def _trace(
     rng: np.random.Generator,
-    region: tuple[float, float, float, float],
+    region: Region,
     azimuth: float,
     length: float,
     twin: Twin,

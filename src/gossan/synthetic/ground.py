@@ -48,7 +48,8 @@ class Ground:
     """What is there before any ore.
 
     grid: its cells; names: of the units, by their number; height: relief (row, col), m; drainage; units: of
-    each cell (row, col), as ``geology`` has them; fault_distance (row, col), m; roads (row, col) bool.
+    each cell (row, col), as ``geology`` has them; fault_distance (row, col), m; roads (row, col) bool;
+    share: the map's area over that of the square that the knobs' counts belong to.
     """
 
     grid: "GeoBox"
@@ -60,21 +61,16 @@ class Ground:
     faults: "gpd.GeoDataFrame"
     fault_distance: NDArray[np.float64]
     roads: NDArray[np.bool_]
-
-    @property
-    def share(self) -> float:
-        """Area over that of the default square."""
-        west, south, east, north = region_of(self.grid)
-        return (east - west) * (north - south) / Twin.side**2
+    share: float
 
     def cell_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
         """Flat index of the cell in which each point (n, 2) lies."""
         row, col, _ = pixel_index(self.grid, coordinates)
-        return row * self.grid.shape[1] + col
+        return np.asarray(row * self.grid.shape[1] + col)
 
 
 def make_ground(seed: int, side: float, twin: Twin) -> Ground:
-    """Make the ground of a square of ``side`` metres; it depends on nothing else than the seed and the knobs."""
+    """Make the ground of a square of ``side`` metres."""
     cells = max(1, round(side / twin.cell))
     west, south = (side * round(corner / side) for corner in twin.corner)
     grid = make_grid((west, south, west + side, south + side), side / cells, twin.crs)
@@ -97,4 +93,5 @@ def make_ground(seed: int, side: float, twin: Twin) -> Ground:
         faults=faults,
         fault_distance=fault_distance(faults, grid).astype(np.float64),
         roads=draw_roads(stream_of(seed, Stage.ROADS), drainage, cell, twin),
+        share=(side / twin.side) ** 2,
     )

@@ -41,11 +41,10 @@ def camp_odds(seed: int, ground: Ground, twin: Twin) -> Array:
 def remoteness(ground: Ground, twin: Twin) -> Array:
     """How far each cell lies from roads and valleys; mean 0, sd 1 over the map."""
     far = np.zeros(ground.units.shape)
-    for mask in (ground.roads, ground.drainage.basin >= twin.valley_basin):
-        if mask.any():
-            way = np.log1p(distance_to(mask, resolution_of(ground.grid))[0] / 500)
-            far += (way - way.mean()) / max(float(way.std()), 1e-12)
-    return (far - far.mean()) / max(float(far.std()), 1e-12)
+    for mask in (ground.roads, ground.drainage.valleys(twin)):
+        way = np.log1p(distance_to(mask, resolution_of(ground.grid))[0] / 500)
+        far += (way - way.mean()) / way.std()
+    return np.asarray((far - far.mean()) / far.std())
 
 
 def draw_deposits(

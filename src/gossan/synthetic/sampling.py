@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gossan.errors import UsageError
 from gossan.grid import centres, resolution_of
@@ -18,7 +18,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Places:
-    """Where the samples are: coordinates (n, 2), m; cell: flat index in the ground (n,); site: number of the place (n,)."""
+    """Where the samples are.
+
+    coordinates (n, 2), m; cell (n,), flat index in the ground; site (n,), the same for repeats.
+    """
 
     coordinates: Array
     cell: NDArray[np.int64]
@@ -27,7 +30,10 @@ class Places:
 
 @dataclass(frozen=True)
 class Analyses:
-    """What came back: content (n, element), half the limit where censored; wild (n, element); limits by element."""
+    """What came back.
+
+    content (n, element), half the limit where censored; censored and wild (n, element); limits by element.
+    """
 
     content: Array
     censored: NDArray[np.bool_]
@@ -35,45 +41,46 @@ class Analyses:
     limits: dict[str, float]
 
 
-def _shares(total: int, weights: tuple[int, ...]) -> NDArray[np.int64]:
+def _shares(total: int, weights: ArrayLike) -> NDArray[np.int64]:
     """Split a total in proportion to weights, by largest remainders."""
-    exact = total * np.array(weights) / sum(weights)
+    exact = total * np.asarray(weights) / np.sum(weights)
     count = np.floor(exact).astype(np.int64)
     count[np.argsort(count - exact, kind="stable")[: total - count.sum()]] += 1
     return count
 
 
-def _choose_cells(rng: np.random.Generator, ground: Ground, count: NDArray[np.int64], twin: Twin) -> NDArray[np.int64]:
-    """Choose channel cells (flat index) evenly over the map, ``count[u]`` of them in unit u.
+def _within_room(count: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Move what finds no room in its unit to the others, in proportion to the room there."""
+    short = int(np.maximum(count - room, 0).sum())
+    if short > int(np.maximum(room - count, 0).sum()):
+        raise UsageError(
+            f"{count.sum()} places of samples asked for; this map has {room.sum()} stream cells: "
+            "ask for fewer samples or enlarge the map"
+        )
+    kept = np.minimum(count, room)
+    return kept + _shares(short, room - kept) if short else kept
 
-    The map is cut into as many squares as there are samples; the first choice of every square comes
+
+def _ranked_cells(rng: np.random.Generator, ground: Ground, samples: int, twin: Twin) -> NDArray[np.int64]:
+    """Rank the stream cells (flat index) for an even cover.
+
+    The map is cut into as many squares as there are samples; the best liked cell of every square comes
     before any second one.
     """
     cells = ground.units.shape[0]
     basin = ground.drainage.basin
-    open_cell = (basin >= twin.basin[0]) & (basin <= twin.basin[1]) & ~_gaps(rng, ground, twin)
-    index = np.flatnonzero(open_cell)
+    stream = (basin >= twin.basin[0]) & (basin <= twin.basin[1]) & ~_gaps(rng, ground, twin)
+    index = np.flatnonzero(stream)
     liking = rng.gumbel(size=index.size) + twin.stream_preference * np.log(basin.ravel()[index])
-    index = index[np.argsort(-liking)]
+    index = index[np.argsort(-liking, kind="stable")]
     row, col = np.divmod(index, cells)
-    pitch = cells / np.sqrt(count.sum())
+    pitch = cells / np.sqrt(samples)
     square = (row // pitch).astype(np.int64) * cells + (col // pitch).astype(np.int64)
     # rank within the square, in the order of liking that `index` has
     order = np.argsort(square, kind="stable")
-    start = np.searchsorted(square[order], square[order], side="left")
     rank = np.empty(index.size, dtype=np.int64)
-    rank[order] = np.arange(index.size) - start
-    index = index[np.argsort(rank, kind="stable")]
-    chosen = []
-    for unit, number in enumerate(count):
-        there = index[ground.units.ravel()[index] == unit]
-        if there.size < number:
-            raise UsageError(
-                f"{count.sum()} samples asked for, of which {number} in unit {unit} that has {there.size} stream cells;"
-                " ask for fewer samples or a larger map"
-            )
-        chosen.append(there[:number])
-    return np.sort(np.concatenate(chosen))
+    rank[order] = np.arange(index.size) - np.searchsorted(square[order], square[order], side="left")
+    return index[np.argsort(rank, kind="stable")]
 
 
 def _gaps(rng: np.random.Generator, ground: Ground, twin: Twin) -> NDArray[np.bool_]:
@@ -89,18 +96,21 @@ def _gaps(rng: np.random.Generator, ground: Ground, twin: Twin) -> NDArray[np.bo
 
 def place_samples(rng: np.random.Generator, ground: Ground, samples: int, twin: Twin) -> Places:
     """Place the samples: distinct stream cells, and repeats at some of them, counts per unit as asked for."""
+    index = _ranked_cells(rng, ground, samples, twin)
+    unit = ground.units.ravel()[index]
     count = _shares(samples, twin.sample_counts)
     repeats = _shares(round(twin.duplicate_share * samples), twin.sample_counts)
-    cells = _choose_cells(rng, ground, count - repeats, twin)
-    where = _within_unit(rng, ground, cells)
+    sites = _within_room(count - repeats, np.bincount(unit, minlength=count.size))
+    cells = np.sort(np.concatenate([index[unit == u][:n] for u, n in enumerate(sites)]))
     unit = ground.units.ravel()[cells]
-    again = [rng.choice(np.flatnonzero(unit == u), size=n, replace=False) for u, n in enumerate(repeats) if n]
+    repeats = _within_room(repeats, sites)
+    again = [rng.choice(np.flatnonzero(unit == u), size=n, replace=False) for u, n in enumerate(repeats)]
     row = np.concatenate([np.arange(cells.size), *again])
-    return Places(where[row], cells[row], row)
+    return Places(_within_unit(rng, ground, cells)[row], cells[row], row)
 
 
 def _within_unit(rng: np.random.Generator, ground: Ground, cells: NDArray[np.int64]) -> Array:
-    """A point in each cell; the cell's centre where the point lies across a boundary of the geology."""
+    """Draw a point in each cell; its centre where the point lies across a boundary of the geology."""
     import geopandas as gpd
 
     east, north = centres(ground.grid)
@@ -124,14 +134,16 @@ def years_of(easting: Array, region: tuple[float, float, float, float], twin: Tw
     return np.where(first, *twin.years).astype(np.int64)
 
 
-def analyse(rng: np.random.Generator, truth: Array, places: Places, year: NDArray[np.int64], twin: Twin) -> Analyses:
-    """What the laboratory reports for sediment of log10 content ``truth`` (n, element).
+def analyse(
+    rng: np.random.Generator, truth: Array, site: NDArray[np.int64], year: NDArray[np.int64], twin: Twin
+) -> Analyses:
+    """Analyse sediment of log10 content ``truth`` (n, element).
 
     Nugget (shared by repeats at one place), laboratory error, the grains of gold, the step between the
     years, wild values, detection limits, three significant digits; in this order.
     """
     n = truth.shape
-    value = truth + rng.normal(0, twin.nugget, n)[places.site] + rng.normal(0, twin.laboratory, n)
+    value = truth + rng.normal(0, twin.nugget, n)[site] + rng.normal(0, twin.laboratory, n)
     value[:, ELEMENTS.index("Au")] += rng.normal(0, twin.gold_nugget, n[0])
     stepped = np.isin(ELEMENTS, twin.year_elements)
     value += twin.year_step * np.outer(year == twin.years[1], stepped)

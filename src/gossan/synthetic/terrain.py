@@ -43,6 +43,10 @@ class Drainage:
         """
         return _collect(self.receiver, self.order, np.exp(-self.step / mixing_length), source)
 
+    def valleys(self, twin: Twin) -> NDArray[np.bool_]:
+        """Channels of large streams (row, col); a map without any has its largest stream instead."""
+        return np.asarray(self.basin >= min(twin.valley_basin, float(self.basin.max()) / 2))
+
     def path(self, start: int) -> NDArray[np.int64]:
         """Cells (flat index) from ``start`` down to the map's edge."""
         cells = []
@@ -102,17 +106,18 @@ def draw_roads(rng: np.random.Generator, drainage: Drainage, cell: float, twin: 
     rows, cols = np.divmod(np.stack([first, second]), height.shape[1])
     length = np.hypot(*(np.diff(axis, axis=0)[0] for axis in (rows, cols)))
     slope = np.abs(height.ravel()[first] - height.ravel()[second]) / (length * coarse * cell)
-    effort = coo_array((length * (1 + (slope / 0.05) ** 2), (first, second)), shape=(height.size, height.size))
+    effort = length * (1 + (slope / 0.05) ** 2)
+    ways = coo_array((effort, (first, second)), shape=(height.size, height.size)).tocsr()
     odds = np.exp(-3 * (height - height.min()) / np.ptp(height)).ravel()
     towns = rng.choice(height.size, size=twin.towns, replace=False, p=odds / odds.sum())
-    _, before = dijkstra(effort.tocsr(), directed=False, indices=int(towns[0]), return_predecessors=True)
+    _, before = dijkstra(ways, directed=False, indices=towns[:1], return_predecessors=True)
     road = np.zeros(drainage.filled.shape, dtype=bool)
     for town in towns:
         at = int(town)
         while at >= 0:
             row, col = divmod(at, height.shape[1])
             road[row * coarse + coarse // 2, col * coarse + coarse // 2] = True
-            at = int(before[at])
+            at = int(before[0, at])
     return road
 
 
@@ -171,7 +176,7 @@ def _steepest(level: NDArray[np.float64], way_out: NDArray[np.int64]) -> NDArray
 
 
 def _depth(receiver: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of steps to the outside, by pointer doubling."""
+    """Count the steps to the outside, by pointer doubling."""
     n = receiver.size
     ahead = np.append(receiver, n)
     depth = np.append(np.ones(n, dtype=np.int64), 0)
