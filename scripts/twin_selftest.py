@@ -41,10 +41,11 @@ def main() -> None:
     arguments = _parse()
     twin = dataclasses.replace(TWIN, **arguments.knobs)
     _print_selftest(arguments, twin)
-    rows = [difficulty(seed, twin=twin, null=arguments.null) for seed in range(arguments.seeds)]
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    rows = [difficulty(seed, twin=twin, null=arguments.null) for seed in seeds]
     if not rows:
         return
-    print(f"\n{'difficulty':24s}" + "".join(f"{seed:7d}" for seed in range(len(rows))) + "   mean     sd")
+    print(f"\n{'difficulty':24s}" + "".join(f"{seed:7d}" for seed in seeds) + "   mean     sd")
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
         shown = "".join(f"{value:7.2f}" for value in values)
@@ -55,8 +56,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=10, help="surveys for the difficulty, from seed 0")
-    parser.add_argument("--tested", type=int, default=5, help="surveys for the self-test, from seed 0")
+    parser.add_argument("--seeds", type=int, default=10, help="surveys for the difficulty")
+    parser.add_argument("--tested", type=int, default=5, help="surveys for the self-test")
+    parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--null", action="store_true", help="camps anywhere")
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="a number of `Twin`")
     arguments = parser.parse_args()
@@ -67,10 +69,11 @@ def _parse() -> argparse.Namespace:
 
 
 def _print_selftest(arguments: argparse.Namespace, twin: Twin) -> None:
-    tables = [self_test(seed, twin=twin, null=arguments.null) for seed in range(arguments.tested)]
+    seeds = range(arguments.first, arguments.first + arguments.tested)
+    tables = [self_test(seed, twin=twin, null=arguments.null) for seed in seeds]
     if not tables:
         return
-    print(f"{'self-test':34s}" + "".join(f"{seed:8d}" for seed in range(len(tables))) + "    mean  wanted")
+    print(f"{'self-test':34s}" + "".join(f"{seed:8d}" for seed in seeds) + "    mean  wanted")
     for name, wanted in tables[0].wanted.items():
         values = [table.value[name] for table in tables]
         shown = "".join(f"{value:8.2f}" for value in values)
@@ -80,12 +83,11 @@ def _print_selftest(arguments: argparse.Namespace, twin: Twin) -> None:
 def features(survey: Survey) -> NDArray[np.float64]:
     """Summaries of every area, (area, feature)."""
     grid, samples = survey.grid, survey.samples
+    geology: Any = survey.geology
     layers = idw(samples.coordinates, np.log10(samples.values.to_numpy()), grid)
     layers = np.concatenate([layers, fault_distance(survey.faults, grid)[None]]).astype(np.float64)
-    units = sorted(set(survey.geology["unit"]))
-    classes = class_map(
-        survey.geology, np.array([units.index(unit) for unit in survey.geology["unit"]]), grid
-    )
+    units = sorted(set(geology["unit"]))
+    classes = class_map(survey.geology, np.array([units.index(unit) for unit in geology["unit"]]), grid)
     shares = classes == np.arange(len(units))[:, None, None]
     number, unit = _blocks(layers), _blocks(shares)
     return np.concatenate([number.mean(2), number.std(2), number.max(2), unit.mean(2)], axis=1)
@@ -115,8 +117,9 @@ def difficulty(seed: int, *, twin: Twin = TWIN, null: bool = False, signal: floa
     survey = synthetic_survey(seed, size=SIZE, resolution=RESOLUTION, null=null, signal=signal, twin=twin)
     windows, x = cut_windows(survey.grid, WINDOW), features(survey)
     known = deposits_in(windows, survey.grid, survey.deposits.coordinates)
-    truth = survey.truth[survey.truth["hidden"]]
-    hidden = deposits_in(windows, survey.grid, truth[["easting", "northing"]].to_numpy())
+    truth: Any = survey.truth
+    unknown = truth.loc[truth["hidden"], ["easting", "northing"]].to_numpy()
+    hidden = deposits_in(windows, survey.grid, unknown)
     camp = window_camps(
         windows,
         find_camps(survey.deposits.coordinates, WINDOW * RESOLUTION),

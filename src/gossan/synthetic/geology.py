@@ -129,7 +129,9 @@ def outline_units(units: NDArray[np.int16], grid: "GeoBox", names: tuple[str, ..
 
     found = [(shape, int(value)) for shape, value in shapes(units, transform=grid.transform)]
     outlines = np.array([shapely.geometry.shape(shape) for shape, _ in found])
-    outlines = shapely.coverage_simplify(outlines, abs(grid.transform.a), simplify_boundary=False)
+    # every corner of a cell becomes a vertex, so that neighbours share all of theirs
+    outlines = shapely.segmentize(outlines, resolution_of(grid))
+    outlines = shapely.coverage_simplify(outlines, resolution_of(grid), simplify_boundary=False)
     kept = ~shapely.is_empty(outlines)
     frame = gpd.GeoDataFrame(
         {"unit": [names[value] for _, value in found]}, geometry=outlines, crs=str(grid.crs)

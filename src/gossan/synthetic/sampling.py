@@ -43,8 +43,8 @@ class Analyses:
 
 def _shares(total: int, weights: ArrayLike) -> NDArray[np.int64]:
     """Split a total in proportion to weights, by largest remainders."""
-    exact = total * np.asarray(weights) / np.sum(weights)
-    count = np.floor(exact).astype(np.int64)
+    exact = total * np.asarray(weights, dtype=np.float64) / np.sum(weights)
+    count: NDArray[np.int64] = np.floor(exact).astype(np.int64)
     count[np.argsort(count - exact, kind="stable")[: total - count.sum()]] += 1
     return count
 
@@ -58,7 +58,7 @@ def _within_room(count: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[n
             "ask for fewer samples or enlarge the map"
         )
     kept = np.minimum(count, room)
-    return kept + _shares(short, room - kept) if short else kept
+    return np.asarray(kept + _shares(short, room - kept)) if short else kept
 
 
 def _ranked_cells(rng: np.random.Generator, ground: Ground, samples: int, twin: Twin) -> NDArray[np.int64]:
@@ -110,21 +110,25 @@ def place_samples(rng: np.random.Generator, ground: Ground, samples: int, twin: 
 
 
 def _within_unit(rng: np.random.Generator, ground: Ground, cells: NDArray[np.int64]) -> Array:
-    """Draw a point in each cell; its centre where the point lies across a boundary of the geology."""
+    """Draw a point in each cell on the side of the geology's boundaries on which its centre lies."""
     import geopandas as gpd
 
     east, north = centres(ground.grid)
     row, col = np.divmod(cells, east.size)
-    middle = np.column_stack([east[col], north[row]])
-    # whole metres, as a field sheet has them, and clear of the cell's edges
+    place = np.column_stack([east[col], north[row]])
+    middle, unit = place.copy(), ground.units.ravel()[cells]
+    # clear of the cell's edges
     reach = resolution_of(ground.grid) / 2 - 1
-    place = np.round(middle + rng.uniform(-reach, reach, middle.shape))
-    points = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*place.T), crs=str(ground.grid.crs))
-    found = points.sjoin(ground.geology, predicate="within")
-    unit = np.full(cells.size, -1)
-    unit[found.index] = [ground.names.index(name) for name in found["unit"]]
-    crossed = unit != ground.units.ravel()[cells]
-    return np.where(crossed[:, None], middle, place)
+    left = np.arange(cells.size)
+    for _ in range(16):
+        # whole metres, as a field sheet has them
+        tried = np.round(middle[left] + rng.uniform(-reach, reach, (left.size, 2)))
+        points = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*tried.T), crs=str(ground.grid.crs))
+        found = points.sjoin(ground.geology, predicate="within")["unit"].map(ground.names.index)
+        inside = found.index[found.to_numpy() == unit[left[found.index]]]
+        place[left[inside]] = tried[inside]
+        left = np.delete(left, inside)
+    return place
 
 
 def years_of(easting: Array, region: tuple[float, float, float, float], twin: Twin) -> NDArray[np.int64]:
