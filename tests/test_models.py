@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fake_windows import FakeWindows, planted
 from safetensors.torch import save_file
 
+from fake_windows import FakeWindows, planted
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, MissingFileError, UsageError
 from gossan.models import ModelSettings, TrainingSettings, create, load_scorer, make_scorer, names
@@ -77,7 +77,7 @@ class TestEveryModel:
 
     def test_a_wrong_channel_count_is_refused(self, scorer_and_windows):
         _, scorer, windows = scorer_and_windows
-        with pytest.raises(DataError, match="3 channels.*fitted on 4"):
+        with pytest.raises(DataError, match=r"3 channels.*fitted on 4"):
             scorer.predict(FakeWindows(windows.values[:, :3]))
 
     def test_another_window_size_is_refused(self, scorer_and_windows):
@@ -188,9 +188,7 @@ class TestBackbones:
         last = [module for module in original.modules() if isinstance(module, torch.nn.Linear)][-1]
         head[-1].weight.data, head[-1].bias.data = last.weight.data, last.bias.data
         with torch.inference_mode():
-            torch.testing.assert_close(
-                head.eval()(features.eval()(x)), original(x), rtol=1e-4, atol=1e-4
-            )
+            torch.testing.assert_close(head.eval()(features.eval()(x)), original(x), rtol=1e-4, atol=1e-4)
 
     def test_pretrained_weights_serve_any_number_of_channels(self, tmp_path):
         state = guard.load().models.shufflenet_v2_x0_5().state_dict()
@@ -306,6 +304,9 @@ class TestTorchvisionGuard:
         assert (guard.mode() == "native") == _has_ops()
 
     def test_asking_for_the_mode_does_not_import_torchvision(self):
-        code = "import sys; from gossan.models import _torchvision as g; g.mode(); print('torchvision' in sys.modules)"
+        code = (
+            "import sys; from gossan.models import _torchvision; _torchvision.mode(); "
+            "print('torchvision' in sys.modules)"
+        )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "False"

@@ -72,14 +72,15 @@ def _contents(folder):
 
 
 def test_a_run_leaves_every_file_of_the_contract(finished):
-    names = {path.relative_to(finished.folder).as_posix() for path in finished.folder.rglob("*") if path.is_file()}
-    assert names >= FILES
+    found = {path.relative_to(finished.folder).as_posix() for path in finished.folder.rglob("*")}
+    assert found >= FILES
 
 
 def test_the_map_has_three_named_bands_on_the_stacks_grid(finished):
-    with rasterio.open(finished.folder / "prospectivity.tif") as score, rasterio.open(
-        finished.folder / "stack.tif"
-    ) as stack:
+    with (
+        rasterio.open(finished.folder / "prospectivity.tif") as score,
+        rasterio.open(finished.folder / "stack.tif") as stack,
+    ):
         assert score.descriptions == ("score", "spread", "final")
         assert (score.shape, score.transform, score.crs) == (stack.shape, stack.transform, stack.crs)
         assert np.isnan(score.nodata)
@@ -105,8 +106,8 @@ def test_targets_are_ranked_open_areas_within_the_budget(finished):
     areas = io.read_layers(finished.folder / "targets.gpkg")["areas"]
     is_open = areas["known_deposits"] == 0
     assert targets["area_km2"].sum() <= 0.1 * areas.loc[is_open, "area_km2"].sum() + 1e-6
-    wanted = "number rank easting northing longitude latitude area_km2 score_mean score_max spread nearest_known_m"
-    assert set(wanted.split()) <= set(targets.columns)
+    wanted = "number rank easting northing longitude latitude area_km2 score_mean score_max spread"
+    assert {*wanted.split(), "known_deposits", "nearest_known_m"} <= set(targets.columns)
 
 
 def test_metrics_follow_the_contract(finished):
@@ -157,10 +158,11 @@ def test_predict_on_the_same_survey_gives_the_final_band_back(finished, survey_f
 
 
 def test_predict_refuses_another_resolution_and_missing_layers(finished, survey_files, tmp_path):
+    coarse = load_project(survey_files, ["project.resolution=300"])
     with pytest.raises(DataError, match="resolution"):
-        predict(finished.folder, load_project(survey_files, ["project.resolution=300"]), tmp_path / "a.tif")
+        predict(finished.folder, coarse, tmp_path / "a.tif")
+    only = load_project(survey_files, ['samples.elements=["Cu","Zn"]'])
     with pytest.raises(DataError, match="no layer"):
-        only = load_project(survey_files, ['samples.elements=["Cu","Zn"]'])
         predict(finished.folder, only, tmp_path / "b.tif")
     assert not list(tmp_path.iterdir())
 
@@ -208,15 +210,19 @@ BAD = {
 }
 
 
+def _load_and_run(file, overrides, out):
+    run(load_project(file, overrides), out, jobs=1)
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_in_one_line_and_leaves_nothing(case, survey_files, tmp_path):
     change, kind, word = BAD[case]
     out = tmp_path / "run"
+    if callable(change):
+        name = "samples" if change is _constant else "deposits"
+        change = [_with(survey_files, name, change)]
     with pytest.raises(kind) as caught:
-        if callable(change):
-            name = "samples" if change is _constant else "deposits"
-            change = [_with(survey_files, name, change)]
-        run(load_project(survey_files, change), out, jobs=1)
+        _load_and_run(survey_files, change, out)
     assert "\n" not in str(caught.value)
     assert word in str(caught.value)
     assert isinstance(caught.value, GossanError)
@@ -240,7 +246,7 @@ def test_a_layer_without_values_is_refused(survey_files, tmp_path):
     text = survey_files.read_text() + '\n[[rasters]]\npath = "empty.tif"\nname = "nothing"\n'
     project = survey_files.with_name("empty.toml")
     project.write_text(text)
-    with pytest.raises(DataError, match="nothing|empty"):
+    with pytest.raises(DataError, match="nothing"):
         run(load_project(project), tmp_path / "run", jobs=1)
     assert not (tmp_path / "run").exists()
 

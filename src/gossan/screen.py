@@ -8,6 +8,7 @@ the strict protocol moves the camps about instead, and asks how often ore at a r
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from warnings import warn
 
@@ -283,15 +284,29 @@ def _fold_auc(value: Floats, fold: NDArray[Any], rows: NDArray[np.int64], ore: F
     return right / pairs if pairs else math.nan
 
 
-def _decision(value: Floats, ore: Flags, at: Floats) -> Floats:
-    """Fit the SVM to standardised values and give its decision function elsewhere, ore above 0."""
+@cache
+def _machine() -> type[Any]:
+    """Make the SVM's class: scikit-learn's, without its guess at what kind of target it has.
+
+    That guess takes a third of the time of a fit and the fits are tens of thousands; the result is the same.
+    Should scikit-learn rename the hook, the override is not called and only the time is lost.
+    """
     from sklearn.svm import SVC
 
+    def known(machine: Any, labels: Flags) -> Floats:
+        machine.classes_, machine.class_weight_ = np.array([False, True]), np.ones(2)
+        return labels.astype(np.float64)
+
+    return type("Machine", (SVC,), {"_validate_targets": known})
+
+
+def _decision(value: Floats, ore: Flags, at: Floats) -> Floats:
+    """Fit the SVM to standardised values and give its decision function elsewhere, ore above 0."""
     centre, scale = value.mean(), value.std()
     if scale == 0:
         return np.zeros(at.size)
     # "scale" is 1 / variance, so 1 here
-    machine = SVC(kernel="rbf", C=1.0, gamma=1.0).fit(((value - centre) / scale)[:, None], ore)
+    machine = _machine()(kernel="rbf", C=1.0, gamma=1.0).fit(((value - centre) / scale)[:, None], ore)
     # the sum over support vectors itself: a tenth of the time of decision_function, and the same to 1e-14
     distance = (at[:, None] - centre) / scale - machine.support_vectors_.T
     return np.asarray(np.exp(-(distance**2)) @ machine.dual_coef_[0] + machine.intercept_[0])

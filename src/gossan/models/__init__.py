@@ -20,6 +20,7 @@ __all__ = [
     "Scorer",
     "TrainingSettings",
     "create",
+    "create_from_settings",
     "load_scorer",
     "make_scorer",
     "names",

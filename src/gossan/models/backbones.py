@@ -7,8 +7,8 @@ ResNet18 (He et al. 2016), ShuffleNetV2 (Ma et al. 2018), GoogLeNet (Szegedy et 
 * All five networks halve the image five times, for images of 224 px. Halvings are taken out *from the front*
   until the last feature map has at least 4 x 4 cells: a convolution loses its stride, a pooling goes. From
   97 px on torchvision's own strides give that already.
-* Batch-norm momentum is .1 everywhere; torchvision's MnasNet has .0003, which never settles in a short fit. The
-  running statistics start at those of noise windows, unless weights are given.
+* Batch-norm momentum is .1 everywhere; torchvision's MnasNet has .0003, which never settles in a short fit.
+  Running statistics start at those of noise windows, unless weights are given.
 * GoogLeNet has no auxiliary heads and does not transform its input.
 """
 

@@ -15,7 +15,18 @@ from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
 if TYPE_CHECKING:
     from gossan.recipe import WindowSet
 
-__all__ = ["Check", "ModelSettings", "Prediction", "Scorer", "check_labels", "check_windows", "decide"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "Check",
+    "ModelSettings",
+    "Prediction",
+    "Scorer",
+    "check_labels",
+    "check_windows",
+    "decide",
+    "read_arrays",
+    "write_arrays",
+]
 
 #: File name of a model's arrays in its folder.
 WEIGHTS_FILE = "model.safetensors"

@@ -38,12 +38,13 @@ from gossan.models.training import Feed, Schedule, TrainingSettings, make_feed, 
 if TYPE_CHECKING:
     from gossan.recipe import WindowSet
 
-__all__ = ["NetworkScorer"]
+__all__ = ["NetworkScorer", "choose_device"]
 
 T = TypeVar("T", Tensor, nn.Module)
 
-#: A checkpoint is written after this many seconds at the earliest, and takes at most a twentieth of the time.
+#: Seconds between checkpoints: at least this many, and this many times what the last one took.
 CHECKPOINT_SECONDS = 5.0
+CHECKPOINT_REST = 20.0
 #: Windows scored at once.
 SCORE_BATCH = 64
 
@@ -75,7 +76,7 @@ class _Fit:
 
     def train(self, member: _Member, progress: Progress, keep: "_Keeper") -> None:
         """Run the epochs that are left."""
-        while member.epoch < self.schedule.epochs and member.epoch - member.best_epoch <= self.patience:
+        while member.epoch < self.schedule.epochs and member.epoch - member.best_epoch < self.patience:
             self._epoch(member, progress)
             member.epoch += 1
             if self.check is not None:
@@ -133,10 +134,10 @@ class _Keeper:
         self.finished = {key: value for key, value in self.state.items() if key.startswith("done/")}
         self._next = time.monotonic() + CHECKPOINT_SECONDS
 
-    def save(self, member: _Member, *, force: bool = False) -> None:
+    def save(self, member: _Member) -> None:
         """Write the member's state if it is time."""
         start = time.monotonic()
-        if start < self._next and not force:
+        if start < self._next:
             return
         state: dict[str, Any] = dict(self.finished)
         state |= {name: getattr(member, name) for name in ("epoch", "best_auc", "best_epoch")}
@@ -145,7 +146,7 @@ class _Keeper:
             state |= _arrays(slots, f"optimizer/{number}/")
         self.checkpoint.save(state)
         now = time.monotonic()
-        self._next = now + max(CHECKPOINT_SECONDS, 20 * (now - start))
+        self._next = now + max(CHECKPOINT_SECONDS, CHECKPOINT_REST * (now - start))
 
     def finish(self, number: int, model: nn.Module) -> None:
         """Keep a finished member; the next one starts from nothing."""
@@ -220,11 +221,19 @@ class NetworkScorer:
         check_labels(train, is_ore)
         _check_loss(self.model)
         self.channels_, self.size_, self.members_ = tuple(train.channels), train.size, []
-        device, keep = _device(self.training.device), _Keeper(checkpoint)
+        device, keep = choose_device(self.training.device), _Keeper(checkpoint)
         with _session(self.training.threads, device):
             for number in range(self.training.ensemble):
                 part = _part(progress, number, self.training.ensemble)
-                fit = self._prepare(train, is_ore, check, device, balance, [*seed, number], protocol)
+                fit = self._prepare(
+                    train,
+                    is_ore,
+                    check,
+                    device=device,
+                    balance=balance,
+                    seed=[*seed, number],
+                    protocol=protocol,
+                )
                 self.prior_ = fit.feed.prior
                 self.members_.append(self._member(fit, number, part, keep))
         return self
@@ -234,6 +243,7 @@ class NetworkScorer:
         train: "WindowSet",
         is_ore: NDArray[np.bool_],
         check: Check | None,
+        *,
         device: torch.device,
         balance: BalanceSettings,
         seed: list[int],
@@ -283,7 +293,7 @@ class NetworkScorer:
         if not hasattr(self, "members_"):
             raise UsageError("predict was called on a scorer that is not fitted; call fit or load first")
         check_windows(windows, self.channels_, self.size_)
-        device, index = _device(self.training.device), np.arange(len(windows))
+        device, index = choose_device(self.training.device), np.arange(len(windows))
         with _session(self.training.threads, device):
             margins = [
                 _margins(
@@ -383,7 +393,7 @@ def _session(threads: int, device: torch.device) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
     """Return the device of a setting.
 
     Raises

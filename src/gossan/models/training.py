@@ -13,7 +13,7 @@ from gossan.errors import UsageError
 if TYPE_CHECKING:
     from gossan.recipe import WindowSet
 
-__all__ = ["Feed", "Schedule", "TrainingSettings", "make_feed", "resolve", "symmetry"]
+__all__ = ["Batch", "Feed", "Schedule", "TrainingSettings", "make_feed", "resolve", "symmetry"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ _WARM_UP = 0.15
 PRESETS = {
     # Section 4.1.
     "paper": Schedule(220, 32, "sgd", False, "steps", lr=0.02, momentum=0.2, weight_decay=1e-4),
-    "fast": Schedule(20, 32, "adamw", True, "cosine", lr=3e-3, momentum=0.9, weight_decay=1e-2),
+    "fast": Schedule(8, 16, "adamw", True, "cosine", lr=1e-2, momentum=0.9, weight_decay=1e-2),
 }
 
 

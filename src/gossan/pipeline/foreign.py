@@ -73,7 +73,8 @@ def predict(
     say(0.6, None, "scoring")
     scorer = load_scorer(folder, record["record"])
     answer = scorer.predict(WindowSet(stack, areas, Recipe.from_dict(record["recipe"])))
-    final = stitch(answer.score, areas, tuple(survey.grid.shape))
+    rows, cols = survey.grid.shape
+    final = stitch(answer.score, areas, (rows, cols))
     final[~stack["valid"].values] = np.nan
     path = Path(out) if out is not None else Path(f"{project.project.name}-prediction.tif")
     io.write_prospectivity(path, survey.grid, None, None, final)

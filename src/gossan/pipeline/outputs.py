@@ -42,7 +42,8 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
 def _write_maps(found: Findings, areas: "pd.DataFrame", folder: Path) -> None:
     grid, stack = found.survey.grid, found.results["prepare"]["stack"]
     io.write_stack(folder / "stack.tif", stack)
-    bands = [stitch(areas[name].to_numpy(), areas, tuple(grid.shape)) for name in ("score", "spread", "final")]
+    rows, cols = grid.shape
+    bands = [stitch(areas[name].to_numpy(), areas, (rows, cols)) for name in ("score", "spread", "final")]
     for band in bands:
         band[~stack["valid"].values] = np.nan
     io.write_prospectivity(folder / "prospectivity.tif", grid, *bands)

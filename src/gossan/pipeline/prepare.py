@@ -97,7 +97,8 @@ def derive(project: Project, survey: Survey) -> Project:
     """Fill in the settings that follow from the data: the resolved project.
 
     The ore distance is twice the sample spacing and at least a quarter of a window; blocks are 4 windows
-    and the dead zone is one window wide; fault density counts lines within half a window; training windows are also cut at half a window.
+    and the dead zone is one window wide; fault density counts lines within half a window; training windows
+    are also cut at half a window.
 
     Raises
     ------

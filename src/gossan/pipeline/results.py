@@ -1,23 +1,18 @@
 """From the results of all tasks to what a run folder holds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gossan import __version__, io, metrics
-from gossan.config import Project, to_toml
-from gossan.grid import region_of, resolution_of, window_region
+from gossan import metrics
+from gossan.config import Project
 from gossan.pipeline.plan import models_of, parts
-from gossan.recipe import Recipe, covered_pixels
-from gossan.survey import Layer, Survey
-from gossan.targets import choose_targets, coverage, describe_areas, hidden_found
-from gossan.windows import stitch
+from gossan.survey import Survey
+from gossan.targets import describe_areas, hidden_found
 
 if TYPE_CHECKING:
-    import geopandas as gpd
     import pandas as pd
 
 __all__ = ["Findings", "area_table", "crossing", "curves", "hidden", "measures", "screening"]
@@ -164,11 +159,9 @@ def screening(found: Findings) -> "pd.DataFrame":
 
     names = [f"screen {part}" for part in parts(found.design) if part.startswith("strict")]
     kept = [set(found.results[name]["layers"]) for name in names]
-    table = found.results["screen all"]["table"]
-    if table is None:
-        table = pd.DataFrame({"element": list(found.survey.samples.values.columns)})
-        table["keep"] = True
-    table = table.copy()
+    tested = found.results["screen all"]["table"]
+    every = {"element": list(found.survey.samples.values.columns), "keep": True}
+    table: pd.DataFrame = pd.DataFrame(every) if tested is None else tested.copy()
     table["folds_kept"] = [sum(element in layers for layers in kept) for element in table["element"]]
     table["folds"] = len(kept)
     return table
@@ -193,5 +186,3 @@ def hidden(found: Findings, areas: "pd.DataFrame") -> dict[str, Any] | None:
         if label != found.project.model.name
     }
     return hidden_found(areas, places, found.survey.grid, budget=found.project.targets.budget, rivals=rivals)
-
-

@@ -1,6 +1,5 @@
 """The main job: a project's files in, a run folder out."""
 
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gossan import io
 from gossan.config import Project, load_project, to_toml
 from gossan.errors import GossanWarning
+from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.plan import fold_tasks, survey_tasks
 from gossan.pipeline.prepare import derive, read_survey
-from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.results import Findings
 from gossan.report import write_report
 from gossan.runs import Report, RunFolder, Runner, Store
@@ -113,12 +112,14 @@ def _runner(
 ) -> Runner:
     from joblib import cpu_count
 
+    from gossan.models.network import choose_device
+
     extra: dict[str, Any] = {} if on_progress is None else {"progress": on_progress}
     return Runner(
         store,
         jobs=jobs or cpu_count(),
         threads=project.training.threads,
-        device=project.training.device,
+        device=choose_device(project.training.device).type,
         log=place.log,
         **extra,
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STAGES",
+    "Fitting",
     "design",
     "fit",
     "fit_final",

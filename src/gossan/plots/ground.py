@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 __all__ = [
+    "deposit_points",
     "draw_camps",
     "draw_deposits",
     "draw_faults",

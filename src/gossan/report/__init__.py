@@ -14,7 +14,7 @@ from gossan.report import tables, words
 from gossan.report.model import ReportModel
 from gossan.report.pictures import Picture, draw_all, read_maps, undrawable
 
-__all__ = ["ReportModel", "write_report"]
+__all__ = ["ReportModel", "read_report", "render", "write_report"]
 
 
 def write_report(folder: Path) -> Path:
