@@ -86,9 +86,7 @@ def _stages(folder: Path, count: int) -> list[dict[str, object]]:
     )
     train = WindowSet(prepared["stack"], windows.iloc[rows], recipe)
     scorer.fit(train, ore[rows], balance=BalanceSettings(), seed=[0])
-    done(
-        f"SMOTE of {int(ore.sum())} ore windows and an epoch over {len(rows)} windows, {len(train.channels)} channels"
-    )
+    done(f"SMOTE of {int(ore.sum())} ore windows, an epoch of {len(rows)} x {len(train.channels)} channels")
     return stages
 
 

@@ -1,0 +1,19 @@
+"""The one mechanism of long work: tasks, the store that runs share, the runner, the run folder."""
+
+from gossan.runs.folder import RunFolder, file_hash
+from gossan.runs.runner import Report, Runner
+from gossan.runs.store import Store, StoreCheckpoint
+from gossan.runs.tasks import Task, source_hash, task_key, versions
+
+__all__ = [
+    "Report",
+    "RunFolder",
+    "Runner",
+    "Store",
+    "StoreCheckpoint",
+    "Task",
+    "file_hash",
+    "source_hash",
+    "task_key",
+    "versions",
+]

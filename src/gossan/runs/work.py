@@ -1,0 +1,162 @@
+"""Doing one task in this process, with everything that goes wrong caught as data; and the worker's loop."""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+from gossan import errors
+from gossan.errors import GossanError, GossanWarning, RunError
+from gossan.hooks import Progress
+from gossan.runs.store import Store, StoreCheckpoint
+from gossan.runs.tasks import Call
+
+__all__ = ["Failure", "Outcome", "limited", "perform", "serve"]
+
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a task raised: class name, message, traceback as text."""
+
+    kind: str
+    message: str
+    traceback: str
+
+    def error(self, task: str) -> GossanError:
+        """Make the error to raise: the task's own where it is one of ours, else a `RunError`."""
+        own = getattr(errors, self.kind, None) if self.kind in errors.__all__ else None
+        lines = self.message.strip().splitlines() or [""]
+        error = own(self.message) if own else RunError(f"task {task} failed: {self.kind}: {lines[0]}")
+        error.add_note(self.traceback)
+        return error
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: what it warned of (class name, message) and what it raised."""
+
+    warnings: tuple[tuple[str, str], ...]
+    failure: Failure | None
+
+
+class _Caught:
+    """Catches any exception of its block, but no interruption, and keeps it as a `Failure`."""
+
+    failure: Failure | None = None
+
+    def __enter__(self) -> "_Caught":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        text = "".join(traceback.format_exception(error))
+        self.failure = Failure(type(error).__name__, str(error), text)
+        return True
+
+
+def perform(store: Store, call: Call, progress: Progress) -> Outcome:
+    """Do one task and put its result into the store."""
+    with _Caught() as caught, warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", GossanWarning)
+        with limited(call.threads):
+            value = _called(store, call, progress)
+        store.put(call.key, value, warnings=_named(heard))
+        StoreCheckpoint(store, call.key).clear()
+    return Outcome(_named(heard), caught.failure)
+
+
+def _called(store: Store, call: Call, progress: Progress) -> Any:
+    module, _, name = call.function.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    inputs = {
+        argument: store.get(key) if isinstance(key, str) else [store.get(each) for each in key]
+        for argument, key in call.inputs.items()
+    }
+    checkpoint = StoreCheckpoint(store, call.key)
+    return function(**json.loads(call.settings), **inputs, progress=progress, checkpoint=checkpoint)
+
+
+def _named(heard: list[warnings.WarningMessage]) -> tuple[tuple[str, str], ...]:
+    return tuple((each.category.__name__, str(each.message)) for each in heard)
+
+
+@contextlib.contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Hold numerical libraries to so many threads, those loaded now as well as those loaded inside.
+
+    The number of threads decides the order of sums, so a task has the same one wherever it runs.
+    """
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    torch = sys.modules.get("torch")
+    torch_before = torch.get_num_threads() if torch else None
+    try:
+        with threadpool_limits(threads):
+            if torch:
+                torch.set_num_threads(threads)
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(torch_before)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+# ---- a worker process
+
+
+def serve(connection: Connection, folder: str) -> None:
+    """Do the tasks that come through the connection until it is closed.
+
+    Sent back are the share done, from time to time, and at last the `Outcome`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner is interrupted and ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    store = Store(folder)
+    with contextlib.suppress(EOFError, OSError):  # the runner is gone or has no more to do
+        while True:
+            call = connection.recv()
+            connection.send(perform(store, call, _sender(connection)))
+
+
+def _end_with_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _sender(connection: Connection) -> Progress:
+    last = 0.0
+
+    def send(share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.1:
+            last = time.monotonic()
+            connection.send(float(share))
+
+    return send
