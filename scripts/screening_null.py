@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 LEVEL = 0.01
-SAMPLES = 1500
+SAMPLES = 800
 SIZE, RESOLUTION = 96, 406.25
 
 

@@ -11,7 +11,10 @@ ROOT = Path(__file__).parents[1]
 
 def test_settings_results_and_the_readmes_table_are_written_from_code_and_measurements():
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "write_docs.py", "--check"], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "scripts" / "write_docs.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"stale: {done.stdout}{done.stderr}; run scripts/write_docs.py"
 

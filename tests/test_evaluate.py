@@ -28,7 +28,9 @@ def deposits():
 @pytest.fixture(scope="module")
 def samples(deposits):
     rng = np.random.default_rng(5)
-    coordinates = np.concatenate([rng.uniform(0, 25_600, (800, 2)), deposits + rng.normal(0, 200, deposits.shape)])
+    coordinates = np.concatenate(
+        [rng.uniform(0, 25_600, (800, 2)), deposits + rng.normal(0, 200, deposits.shape)]
+    )
     values = pd.DataFrame(rng.normal(size=(len(coordinates), 2)), columns=["Cu", "Zn"])
     return Samples(coordinates, values, {})
 
@@ -65,7 +67,9 @@ def test_samples_of_the_test_part_and_of_the_dead_zone_are_not_used(samples, gro
     assert not (is_ore & ~used).any()
 
 
-def test_a_sample_near_a_deposit_outside_the_training_part_is_dropped_not_barren(samples, ground, fold, deposits):
+def test_a_sample_near_a_deposit_outside_the_training_part_is_dropped_not_barren(
+    samples, ground, fold, deposits
+):
     used, is_ore, covered = training_samples(samples, ground, fold[0], deposits, DISTANCE)
     inside = covered[
         ((25_600 - deposits[:, 1]) // 100).astype(int).clip(0, 255), (deposits[:, 0] // 100).astype(int)

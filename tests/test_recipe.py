@@ -103,7 +103,9 @@ def test_a_layer_without_values_in_the_training_part_is_refused(stack, windows):
         Recipe.fit(stack, windows.iloc[:4], ["Cu"])
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=6), st.integers(1, 12))
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=6), st.integers(1, 12)
+)
 @settings(deadline=None, max_examples=50)
 def test_covered_pixels_are_those_of_some_window(corners, size):
     import pandas as pd
