@@ -163,8 +163,9 @@ def _collected() -> Iterator[list[str]]:
 #: The demo: a coarser grid of the built-in survey, and settings that two cores finish in minutes.
 DEMO = {
     "model": ['name = "mfaf-shufflenet-v2"', "width = 0.5"],
-    "windows": ["size = 16", "strides = [16, 8]"],
-    "training": ["epochs = 8"],
+    "windows": ["size = 16", "strides = [16]"],
+    "training": ["epochs = 10"],
+    "screen": ["folds = 2"],
 }
 DEMO_SIZE, DEMO_RESOLUTION = 192, 203.125
 
