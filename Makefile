@@ -46,7 +46,7 @@ check: $(VENV)/.dev  ## format, lint, types
 	$(BIN)/mypy
 
 docs: $(VENV)/.dev  ## build the documentation; a broken link is an error
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.dev  ## put the code in form
 	$(BIN)/ruff format src tests scripts

@@ -55,7 +55,7 @@ def _draw(seed: int, arguments: argparse.Namespace) -> dict[str, float]:
     run = demo(folder, seed=seed, null=arguments.null, overrides=overrides, jobs=arguments.jobs)
     report = json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
     metrics = report["metrics"]
-    row = {"seed": seed, "auc model": metrics["summary"]["auc"]["mean"]}
+    row = {"seed": seed, "camps": metrics["camps"], "auc model": metrics["summary"]["auc"]["mean"]}
     for rival, summary in metrics["rivals"].items():
         row[f"auc {rival}"] = summary["auc"]["mean"]
         row[f"model - {rival}"] = metrics["paired"][rival]["difference"]

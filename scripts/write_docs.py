@@ -64,10 +64,6 @@ def _over(entry: dict[str, float]) -> str:
     return f"{entry['mean']:.2f} ({entry['low']:.2f} to {entry['high']:.2f})"
 
 
-def _model(summary: dict[str, Any]) -> str:
-    return next(name for name in summary if name == "auc model")
-
-
 def _short_table() -> str:
     twin = _read("twin")
     rows = [
@@ -75,10 +71,10 @@ def _short_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     rivals = ("random-forest", "logistic-regression")
-    summary = twin["summary"]
+    summary, camps = twin["summary"], [draw["camps"] for draw in twin["draws"]]
     best = max(rivals, key=lambda rival: summary[f"auc {rival}"]["mean"])
     rows.append(
-        f"| built-in, {len(twin['draws'])} draws | 7 to 16 | "
+        f"| built-in, {len(twin['draws'])} draws | {min(camps)} to {max(camps)} | "
         + " | ".join(_over(summary[f"auc {name}"]) for name in ("model", *rivals))
         + f" | {_over(summary[f'model - {best}'])} |"
     )
