@@ -1,6 +1,6 @@
-"""Run a project and keep the figures that the docs show.
+r"""Run a project and keep the figures that the docs show.
 
-    GOSSAN_DATA=... python scripts/example_results.py examples/eskay_creek.toml \\
+GOSSAN_DATA=... python scripts/example_results.py examples/eskay_creek.toml \
         --out runs/eskay --to docs/results/eskay_creek.json
 """
 
@@ -15,7 +15,9 @@ def main() -> None:
     from gossan.config import load_project
     from gossan.pipeline import run
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("project", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)

@@ -1,7 +1,7 @@
 """Write what the docs show from what was measured: settings, results, and the README's table.
 
-    python scripts/write_docs.py          # after a change of settings or of docs/results/*.json
-    python scripts/write_docs.py --check  # say whether the docs are up to date
+python scripts/write_docs.py          # after a change of settings or of docs/results/*.json
+python scripts/write_docs.py --check  # say whether the docs are up to date
 """
 
 import argparse
@@ -13,12 +13,17 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 BEGIN, END = "<!-- results: scripts/write_docs.py -->", "<!-- /results -->"
-SURVEYS = {"eskay_creek": "Eskay Creek (VMS, 8 km windows)", "mount_painter": "Mount Painter (Cu, 2 km windows)"}
+SURVEYS = {
+    "eskay_creek": "Eskay Creek (VMS, 8 km windows)",
+    "mount_painter": "Mount Painter (Cu, 2 km windows)",
+}
 
 
 def main() -> None:
     """Write the files, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     stale = []
@@ -104,7 +109,9 @@ def _twin() -> str:
             f"| {name} | {value['mean']:.3f} | {value['sd']:.3f} | {value['low']:.3f} to {value['high']:.3f} |"
         )
     drawn = len(content["draws"])
-    rows.append(f"\n{drawn} draws (seeds 0 to {drawn - 1}); settings changed from the demo's: {_changed(content)}.")
+    rows.append(
+        f"\n{drawn} draws (seeds 0 to {drawn - 1}); settings changed from the demo's: {_changed(content)}."
+    )
     return "\n".join(rows)
 
 
@@ -156,7 +163,9 @@ def _checks() -> str:
     command = f"`python scripts/screening_null.py --surveys {null['surveys']}`"
     for name, value in null.items():
         if isinstance(value, float) and name != "nominal":
-            rows.append(f"| screening on {null['surveys']} surveys without signal, {name} | {value:.4f} | {command} |")
+            rows.append(
+                f"| screening on {null['surveys']} surveys without signal, {name} | {value:.4f} | {command} |"
+            )
     for stage in memory["stages"]:
         rows.append(
             f"| peak memory of the full-size survey after: {stage['stage']} | {stage['peak_gib']} GiB | "
