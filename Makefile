@@ -45,6 +45,9 @@ check: $(VENV)/.dev  ## format, lint, types
 	$(BIN)/ruff check src tests scripts
 	$(BIN)/mypy
 
+bench: $(VENV)/.core  ## memory of the full-size survey; speed against peers is to come
+	$(BIN)/python scripts/peak_memory.py
+
 docs: $(VENV)/.dev  ## build the documentation; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 

@@ -160,7 +160,8 @@ def test_predict_takes_the_run_and_the_project(pipeline, project, capsys):
     assert json.loads(capsys.readouterr().out) == {"format": 1, "prediction": "p.tif"}
 
 
-def test_report_writes_the_page_again_and_copies_it(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def report(monkeypatch):
     fake = types.ModuleType("gossan.report")
 
     def write_report(folder):
@@ -169,8 +170,51 @@ def test_report_writes_the_page_again_and_copies_it(tmp_path, monkeypatch, capsy
 
     fake.write_report = write_report
     monkeypatch.setitem(sys.modules, "gossan.report", fake)
-    assert cli.main(["report", str(tmp_path), "--out", str(tmp_path / "copy.html")]) == 0
-    assert (tmp_path / "copy.html").read_text(encoding="utf-8") == "page"
+
+
+def test_report_writes_the_page_again_and_copies_it(report, tmp_path):
+    copy = tmp_path / "new" / "folder" / "copy.html"
+    assert cli.main(["report", str(tmp_path), "--out", str(copy)]) == 0
+    assert copy.read_text(encoding="utf-8") == "page"
+
+
+@pytest.mark.parametrize("command", ["report", "doctor"])
+def test_what_computes_nothing_checks_a_setting_and_says_it_has_no_effect(report, tmp_path, capsys, command):
+    arguments = [command, str(tmp_path)] if command == "report" else [command]
+    assert cli.main([*arguments, "--set", "windows.size=32"]) == 0
+    assert "warning: --set windows.size=32 has no effect here" in capsys.readouterr().err
+    for wrong, said in (
+        ("windows.siez=32", "did you mean 'windows.size'"),
+        ("windows.size=3", "at least 16"),
+    ):
+        assert cli.main([*arguments, "--json", "--set", wrong]) == 2
+        found = json.loads(capsys.readouterr().out)
+        assert said in found["error"]
+        assert found["exit_code"] == 2
+
+
+@pytest.mark.parametrize("command", ["init", "check", "doctor", "report"])
+@pytest.mark.parametrize("place", ["FILE/below.json", "FOLDER", "."])
+def test_an_out_that_cannot_be_written_is_one_object_and_ends_with_2(
+    pipeline, report, project, tmp_path, capsys, command, place
+):
+    (tmp_path / "s.csv").touch()
+    (tmp_path / "folder").mkdir()
+    out = place.replace("FILE", str(tmp_path / "s.csv")).replace("FOLDER", str(tmp_path / "folder"))
+    source = str(tmp_path / "s.csv")
+    arguments = {
+        "init": ["--samples", source, "--deposits", source],
+        "check": [str(project)],
+        "doctor": [],
+        "report": [str(tmp_path)],
+    }
+    assert cli.main([command, *arguments[command], "--out", out, "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["exit_code"] == 2
+    assert out in found["error"]
+    assert command == "init" or "give another" in found["error"]
+    assert list((tmp_path / "folder").iterdir()) == []
+    assert not list(tmp_path.glob(".*part*"))
 
 
 @pytest.mark.parametrize(
@@ -231,8 +275,10 @@ def test_wrong_usage_ends_with_2_and_one_line(pipeline, project, capsys, argumen
 
 def test_an_interruption_ends_with_130(pipeline, project, capsys):
     pipeline.error = KeyboardInterrupt()
-    assert cli.main(["run", str(project)]) == 130
-    assert "interrupted" in capsys.readouterr().err
+    assert cli.main(["run", str(project), "--json"]) == 130
+    shown = capsys.readouterr()
+    assert "interrupted" in shown.err
+    assert json.loads(shown.out).items() >= {"format": 1, "exit_code": 130}.items()
 
 
 def test_ctrl_c_ends_the_program_with_130_and_no_traceback(tmp_path, project):
@@ -266,13 +312,20 @@ def test_what_nobody_foresaw_is_one_line_and_ends_with_1(project):
         "sys.modules['gossan.pipeline'] = gossan.pipeline = types.ModuleType('gossan.pipeline')\n"
         f"cli.main(['run', {str(project)!r}, *sys.argv[1:]])\n"
     )
-    for more, said in (((), "error: AttributeError: "), (("--debug",), "Traceback (most recent call last)")):
+    plain, traced = "error: AttributeError: ", "Traceback (most recent call last)"
+    for more, said in (((), plain), (("--json",), plain), (("--json", "--debug"), traced)):
         done = subprocess.run(
             [sys.executable, "-c", code, *more], capture_output=True, text=True, check=False
         )
         assert done.returncode == 1
         assert done.stderr.startswith(said)
-        assert done.stderr.count("\n") == 1 or more
+        assert done.stderr.count("\n") == 1 or "--debug" in more
+        if more:
+            found = json.loads(done.stdout)
+            assert found["exit_code"] == 1
+            assert "AttributeError" in found["error"]
+        else:
+            assert done.stdout == ""
 
 
 # ---- init
@@ -309,6 +362,27 @@ def test_init_without_a_crs_leaves_its_place_open(tmp_path, capsys, monkeypatch)
     assert "project.crs" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--crs", "EPSG:4326"], "is geographic"),
+        (["--set", "windows.size=3"], "at least 16"),
+        (["--set", "windows.size='big'"], "it must be a whole number"),
+        (["--set", "windows.siez=32"], "did you mean 'windows.size'"),
+        (["--set", "project.name=a/b"], "project.name"),
+    ],
+)
+def test_init_refuses_what_check_would_refuse_and_writes_nothing(tmp_path, capsys, more, said):
+    source, out = tmp_path / "s.csv", tmp_path / "new" / "p.toml"
+    source.touch()
+    arguments = ["init", "--samples", str(source), "--deposits", str(source), "--out", str(out)]
+    assert cli.main([*arguments, *more]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.parent.exists()
+    assert cli.main([*arguments, "--crs", "EPSG:32650", "--set", "rasters.0.path=dem.tif"]) == 0
+    assert load_project(out).rasters[0].path == "dem.tif"
+
+
 # ---- doctor, help and what is loaded
 
 
@@ -321,6 +395,17 @@ def test_doctor_says_what_is_installed_and_what_it_computes_on(capsys, monkeypat
     assert found["torchvision operators"] in ("native", "declared")
     assert set(found["extras"]) >= {"scale", "explain"}
     assert found["problems"] == []
+
+
+def test_doctor_looks_at_the_device_that_is_asked_for(capsys, monkeypatch):
+    monkeypatch.delenv("GOSSAN_DATA", raising=False)
+    assert cli.main(["doctor", "--json", "--set", "training.device=cpu"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["device"] == "cpu"
+    assert "no effect" not in shown.err
+    lacking = "mps" if sys.platform != "darwin" else "cuda"
+    assert cli.main(["doctor", "--json", "--set", f"training.device={lacking}"]) == 1
+    assert json.loads(capsys.readouterr().out)["problems"][0].startswith(f"training.device = {lacking}")
 
 
 def test_doctor_ends_with_1_when_something_is_wrong(capsys, monkeypatch):
@@ -356,9 +441,7 @@ def test_help_and_version_come_as_a_program():
 def test_every_command_has_help_and_the_common_options(command, capsys):
     assert cli.main([command, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(option in shown for option in ("--help", "--out", "--json", "--debug"))
-    takes_project = command in ("demo", "init", "check", "run", "predict")
-    assert ("--set" in shown) == takes_project
+    assert all(option in shown for option in ("--help", "--out", "--json", "--set", "--debug"))
 
 
 def test_commands_have_at_most_15_lines():

@@ -12,9 +12,11 @@ from gossan.config import (
     LIMITS,
     Limit,
     Project,
+    check_overrides,
     json_schema,
     load_project,
     located,
+    new_project,
     settings_table,
     template,
     to_toml,
@@ -132,8 +134,8 @@ def test_a_wrong_key_or_value_is_refused_in_one_line_with_what_is_allowed(write,
         ("windows.min_valid", 0, "above 0 and at most 1"),
         ("windows.strides", [0], "at least 1"),
         ("balance.noise_variance", -0.1, "at least 0"),
-        ("validation.folds", 1, "at least 2"),
-        ("targets.budget", 1, "above 0 and below 1"),
+        ("validation.folds", 2, "at least 3"),
+        ("targets.budget", 1.01, "above 0 and at most 1"),
         ("targets.threshold", 1.5, "at least 0 and at most 1"),
         ("training.threads", 0, "at least 1"),
         ("project.resolution", -25, "above 0"),
@@ -143,6 +145,49 @@ def test_a_number_out_of_range_is_refused_with_its_range(write, key, value, said
     message = refusal(write(MINIMAL), f"{key}={value}")
     assert f"{key} = " in message
     assert message.endswith(f"it must be {said}")
+
+
+def test_the_fewest_folds_and_the_whole_budget_are_allowed(write):
+    project = load_project(write(MINIMAL), ["validation.folds=3", "targets.budget=1"])
+    assert (project.validation.folds, project.targets.budget) == (3, 1.0)
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "../up", "a\\b"])
+def test_a_name_that_would_lead_out_of_its_folder_is_refused(write, name):
+    message = refusal(write(MINIMAL), f"project.name={toml_value(name)}")
+    assert message.startswith(f"project.name = {toml_value(name)} is refused")
+    assert "give another project.name" in message
+
+
+def test_a_key_of_the_project_that_no_file_says_is_unknown_there(write):
+    assert "unknown key 'file'" in refusal(write(MINIMAL), "file=x")
+
+
+def test_settings_are_checked_without_a_project():
+    settings = check_overrides(["windows.size=32", "geology.attribute=unit", "rasters.1.band=2"])
+    assert settings.windows.size == 32
+    assert [raster.band for raster in settings.rasters][1] == 2
+    for override, said in (
+        ("windows.siez=32", "did you mean 'windows.size'"),
+        ("windows.size=3", "at least 16"),
+        ("project.crs=EPSG:4326", "is geographic"),
+        ("rasters.9999.band=2", "there is no rasters.9999.band"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            check_overrides([override])
+
+
+def test_a_new_project_is_checked_and_reads_back_with_its_rasters(tmp_path):
+    values = {"project.crs": "EPSG:32650", "samples.path": "s.csv", "deposits.path": "d.csv"}
+    overrides = ["rasters.0.path=a.tif", "rasters.1={path = 'b.tif', band = 2}", "windows.strides=[64, 32]"]
+    file = tmp_path / "new.toml"
+    file.write_text(new_project(values, overrides, name="new"), encoding="utf-8")
+    written = load_project(file)
+    assert [(raster.path, raster.band) for raster in written.rasters] == [("a.tif", 1), ("b.tif", 2)]
+    assert written.windows.strides == (64, 32)
+    assert 'crs = ""' in new_project(values | {"project.crs": ""}, name="new")
+    with pytest.raises(UsageError, match="did you mean 'windows.size'"):
+        new_project(values, ["windows.siez=32"], name="new")
 
 
 def test_all_problems_are_told_at_once(write):
@@ -310,7 +355,7 @@ def test_the_schema_refuses_unknown_keys_and_carries_ranges_and_meanings():
     assert schema["required"] == ["project", "samples", "deposits"]
     crs = schema["$defs"]["ProjectSettings"]["properties"]["crs"]
     assert crs["description"].startswith("Coordinate reference")
-    assert schema["$defs"]["TargetSettings"]["properties"]["budget"]["exclusiveMaximum"] == 1
+    assert schema["$defs"]["TargetSettings"]["properties"]["budget"]["maximum"] == 1
 
 
 def test_the_table_has_a_row_for_every_key():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import rasterio
 from gossan import io
 from gossan.config import load_project
 from gossan.errors import DataError, GossanError, MissingFileError, UsageError
-from gossan.pipeline import check, predict, run
+from gossan.pipeline import check, demo, predict, run
 from gossan.synthetic import laboratory_table, synthetic_survey
 
 QUICK = [
@@ -125,8 +126,9 @@ def test_the_report_counts_hidden_deposits_beside_chance(finished):
     assert 0 <= report["hidden"]["found_share"] <= 1
 
 
-def test_the_same_run_elsewhere_on_two_processes_gives_the_same_bytes(finished, survey_files, tmp_path):
-    again = run(load_project(survey_files), tmp_path / "again", jobs=2)
+def test_a_moved_survey_run_on_two_processes_gives_the_same_bytes(finished, survey_files, tmp_path):
+    shutil.copytree(survey_files.parent, tmp_path / "moved")
+    again = run(load_project(tmp_path / "moved" / "project.toml"), tmp_path / "again", jobs=2)
     assert _contents(again.folder) == _contents(finished.folder)
 
 
@@ -155,6 +157,25 @@ def test_predict_on_the_same_survey_gives_the_final_band_back(finished, survey_f
     with rasterio.open(path) as new, rasterio.open(finished.folder / "prospectivity.tif") as old:
         assert np.isnan(new.read(1)).all()
         np.testing.assert_allclose(new.read(3), old.read(3), atol=1e-6, equal_nan=True)
+
+
+def test_predict_needs_no_deposits(finished, survey_files, tmp_path):
+    project = load_project(survey_files, ["deposits.path=none.csv"])
+    assert predict(finished.folder, project, tmp_path / "map.tif").is_file()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(survey_files, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "webapp"}')
+    project = load_project(survey_files)
+    with pytest.raises(UsageError, match="no run"):
+        run(project, tmp_path, jobs=1)
+    assert [file.name for file in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_refused_demo_writes_nothing(tmp_path):
+    with pytest.raises(UsageError, match="bogus"):
+        demo(tmp_path / "demo", overrides=["bogus.key=1"])
+    assert not (tmp_path / "demo").exists()
 
 
 def test_predict_refuses_another_resolution_and_missing_layers(finished, survey_files, tmp_path):
@@ -218,6 +239,7 @@ def _load_and_run(file, overrides, out):
 def test_bad_input_is_refused_in_one_line_and_leaves_nothing(case, survey_files, tmp_path):
     change, kind, word = BAD[case]
     out = tmp_path / "run"
+    out.mkdir()
     if callable(change):
         name = "samples" if change is _constant else "deposits"
         change = [_with(survey_files, name, change)]
@@ -226,7 +248,7 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing(case, survey_files,
     assert "\n" not in str(caught.value)
     assert word in str(caught.value)
     assert isinstance(caught.value, GossanError)
-    assert not out.exists()
+    assert not list(out.iterdir())
 
 
 def test_a_layer_without_values_is_refused(survey_files, tmp_path):

@@ -4,7 +4,7 @@ SMOTE looks at the ore windows only through their distances, which their inner p
 imbalanced-learn's SMOTE runs on a few coordinates per ore window, and a synthetic window is kept as two
 parents and a share, to be mixed when its batch is gathered. No window is copied before.
 
-Departure from the paper: nothing is ever balanced in a test part, unless the paper's protocol is asked for.
+Departure from the paper: nothing is ever balanced in a test part.
 """
 
 from collections.abc import Callable, Sequence

@@ -13,18 +13,19 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from gossan import __version__
-from gossan.errors import GossanError, GossanWarning, MissingFileError, UsageError
+from gossan.errors import GossanError, GossanWarning, MissingFileError, RunError, SettingWarning, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gossan.config import Settings
     from gossan.pipeline import Run
     from gossan.runs import Report
 
@@ -170,24 +171,28 @@ def predict(
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Copy the page there.")] = None,
+    overrides: Overrides = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Write the report of a run again."""
     from gossan.report import write_report
 
+    _check_overrides(overrides or ())
     with _progress() as show:
         show(0.0, None, "drawing the figures")
         path = write_report(folder)
     if out is not None:
-        out.write_bytes(path.read_bytes())
+        _save(out, path.read_bytes())
     _print({"report": str(out or path)}, as_json, [f"report: {out or path}"])
 
 
 @app.command()
-def doctor(out: OutFile = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def doctor(
+    out: OutFile = None, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
     """Say what is installed here, what it will compute on, and what is missing."""
-    found = _examine()
+    found = _examine(_check_overrides(overrides or (), used="training.device").training.device)
     _print(found, as_json, _outline(found), out)
     if found["problems"]:
         raise typer.Exit(1)
@@ -200,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in given, "--json" in given
-    sys.excepthook = sys.__excepthook__ if debug else _unexpected
+    sys.excepthook = partial(_unexpected, debug, as_json)
     _console.cache_clear()
     command = typer.main.get_command(app)  # calling `app` itself would put typer's own hook there
     with warnings.catch_warnings():
@@ -214,15 +219,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 traceback.print_exception(error)
             return _refuse(str(error), error.exit_code, as_json)
         except (KeyboardInterrupt, typer.Abort):
-            code = 130
+            return _refuse(_INTERRUPTED, 130, as_json)
         except OSError as error:
             if debug:
                 traceback.print_exception(error)
             return _refuse(str(error), 1, as_json)
-    if code == 130:
-        _tell("interrupted; the same command goes on from here")
     return int(code)
 
+
+_INTERRUPTED = "interrupted; the same command goes on from here"
 
 #: Typer's base of usage errors; which library it lies in depends on typer's version.
 _UsageMistake: type[Exception] = typer.BadParameter.__mro__[2]
@@ -238,14 +243,21 @@ def _refuse(message: str, code: int, as_json: bool) -> int:
     line = " ".join(message.split("\n"))
     if as_json:
         typer.echo(json.dumps({"format": 1, "error": line, "exit_code": code}))
-    _tell(f"error: {line}")
+    _tell(line if code == 130 else f"error: {line}")
     return code
 
 
-def _unexpected(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+def _unexpected(
+    debug: bool, as_json: bool, kind: type[BaseException], error: BaseException, trace: Any
+) -> None:
     """Say in one line what nobody foresaw."""
-    line = " ".join(str(error).split())
-    _tell(f"error: {kind.__name__}: {line}; this is a fault of gossan: run again with --debug and report it")
+    if debug:
+        sys.__excepthook__(kind, error, trace)
+    line = (
+        f"{kind.__name__}: {' '.join(str(error).split())}; this is a fault of gossan: run again with --debug"
+    )
+    interrupted = issubclass(kind, KeyboardInterrupt)
+    _refuse(*((_INTERRUPTED, 130) if interrupted else (f"{line} and report it", 1)), as_json)
 
 
 def _hear_warnings(debug: bool) -> None:
@@ -318,9 +330,22 @@ def _clock(seconds: float) -> str:
 
 def _print(found: Mapping[str, Any], as_json: bool, text: Sequence[str], out: Path | None = None) -> None:
     content = json.dumps({"format": 1} | _plain(found), ensure_ascii=False, allow_nan=False)
-    typer.echo(content if as_json else "\n".join(text))
     if out is not None:
-        out.write_text(f"{content}\n", encoding="utf-8")
+        _save(out, f"{content}\n".encode())  # first: where it fails, the error is the one object printed
+    typer.echo(content if as_json else "\n".join(text))
+
+
+def _save(out: Path, content: bytes) -> None:
+    """Put what ``--out`` asks for in place, whole or not at all."""
+    from gossan.io.files import replacing
+
+    try:
+        with replacing(out) as temporary:
+            temporary.write_bytes(content)
+    except (RunError, OSError, ValueError) as error:
+        why = "it is a folder" if os.path.isdir(out) else getattr(error.__cause__, "strerror", None) or error
+        allowed = "it must be a file in a folder that you may write to; give another"
+        raise UsageError(f"--out {out} cannot be written ({why}); {allowed}") from error
 
 
 def _plain(value: Any) -> Any:
@@ -385,9 +410,9 @@ def _auc_text(auc: Mapping[str, Any]) -> str:
 
 
 def _write_project(out: Path, files: Mapping[str, Path | None], crs: str, overrides: Sequence[str]) -> None:
-    from gossan.config import parse_override, template
+    from gossan.config import new_project
 
-    if out.exists():
+    if os.path.lexists(out):
         raise UsageError(f"{out} exists already; give another name with --out, or remove it")
     values: dict[str, Any] = {"project.crs": crs}
     for key, file in files.items():
@@ -395,11 +420,22 @@ def _write_project(out: Path, files: Mapping[str, Path | None], crs: str, overri
             raise MissingFileError(f"{key.partition('.')[0]} file {file} does not exist")
         if file is not None:
             values[key] = Path(os.path.relpath(file, out.parent)).as_posix()
-    values |= dict(parse_override(text) for text in overrides)
-    out.write_text(template(values), encoding="utf-8")
+    _save(out, new_project(values, overrides, name=out.stem).encode())
 
 
-def _examine() -> dict[str, Any]:
+def _check_overrides(overrides: Sequence[str], used: str = "") -> "Settings":
+    """Check settings where there is no project, and say which of them change nothing."""
+    from gossan.config import check_overrides, parse_override
+
+    settings = check_overrides(overrides)
+    for text in overrides:
+        if parse_override(text)[0] != used:
+            message = f"--set {text} has no effect here; give it to `gossan run`, which computes with it"
+            warnings.warn(message, SettingWarning, stacklevel=2)
+    return settings
+
+
+def _examine(device: str) -> dict[str, Any]:
     """Look at what the package needs and finds here."""
     needed, extras = _requirements()
     core = {name: _installed(name) for name in needed}
@@ -409,12 +445,15 @@ def _examine() -> dict[str, Any]:
     data = os.environ.get("GOSSAN_DATA")
     if data is not None and not Path(data).is_dir():
         problems.append(f"GOSSAN_DATA is {data}, which is no folder; set it to the folder of the surveys")
+    torch_state = _torch_state(device)
+    if device not in ("auto", torch_state["device"]):
+        problems.append(f"training.device = {device} is not on this machine; leave it at auto")
     missing = {extra: [name for name in names if _installed(name) is None] for extra, names in extras.items()}
     return {
         "gossan": __version__,
         "python": sys.version.split()[0],
         "cores": os.cpu_count(),
-        **_torch_state(),
+        **torch_state,
         "versions": core,
         "extras": {
             extra: f"pip install 'gossan[{extra}]' for {', '.join(names)}" if names else "installed"
@@ -426,7 +465,7 @@ def _examine() -> dict[str, Any]:
     }
 
 
-def _torch_state() -> dict[str, str]:
+def _torch_state(wanted: str) -> dict[str, str]:
     if _installed("torch") is None or _installed("torchvision") is None:
         return {"device": "none: torch is missing"}
     import torch
@@ -434,8 +473,11 @@ def _torch_state() -> dict[str, str]:
     from gossan.models import _torchvision
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    device = next(name for name, is_there in there.items() if is_there)
-    return {"device": device, "torchvision operators": _torchvision.mode()}
+    usable = [name for name, is_there in there.items() if is_there and wanted in ("auto", name)]
+    return {
+        "device": next(iter(usable), f"none: {wanted} is not there"),
+        "torchvision operators": _torchvision.mode(),
+    }
 
 
 def _requirements() -> tuple[list[str], dict[str, list[str]]]:

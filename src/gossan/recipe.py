@@ -123,10 +123,10 @@ class Recipe:
 
     @property
     def class_channels(self) -> NDArray[np.bool_]:
-        """True for the one-hot channels, (channel,)."""
+        """True for the channels that classes became, one-hot or ordinal, (channel,)."""
         flags = np.zeros(len(self.channels), dtype=bool)
-        if self.encoding == "onehot":
-            flags[len(self.layers) : len(self.layers) + len(self.classes) + 1] = True
+        count = {"onehot": len(self.classes) + 1, "ordinal": 1}.get(self.encoding, 0)
+        flags[len(self.layers) : len(self.layers) + count] = True
         return flags
 
     def apply(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -202,7 +202,7 @@ class WindowSet:
 
     @property
     def class_channels(self) -> NDArray[np.bool_]:
-        """True for the one-hot channels, (channel,)."""
+        """True for the channels that classes became, one-hot or ordinal, (channel,)."""
         return self.recipe.class_channels
 
     @property
@@ -247,8 +247,9 @@ def _moments(layer: NDArray[np.float32], covered: NDArray[np.bool_], name: str) 
             f"layer {name!r} has no value in the training windows; every layer needs some: "
             "leave it out or check its extent"
         )
-    # A layer that is flat in the training part tells nothing: scaled by 1 it stays 0 there.
-    return float(values.mean()), float(values.std()) or 1.0
+    mean, deviation = float(values.mean()), float(values.std())
+    # A layer that is flat in the training part, but for rounding, tells nothing: by 1 it stays 0 there.
+    return mean, deviation if deviation > 1e-6 * max(1.0, abs(mean)) else 1.0
 
 
 def _vocabulary(

@@ -63,12 +63,12 @@ class ValidationSettings:
     Attributes
     ----------
     protocol
-        ``strict``: spatial folds with whole camps and a dead zone; ``paper``: a random split, balanced before
-        it is scored, as in the paper (too good, for comparison only).
+        ``strict``: spatial folds with whole camps and a dead zone; ``paper``: the model is also scored on the
+        paper's random split, with its screening (too good, for comparison only).
     folds
         Number of folds, 3 or more; fewer are made where a fold would hold under 3 ore areas or 2 camps.
     block
-        Side of the square blocks, metres; None for the range of the first factor, at least 4 windows.
+        Side of the square blocks, metres; None for 4 windows.
     dead_zone
         Free ground between any training and any test window, metres, 0 or more; None for one window.
     repeats

@@ -39,7 +39,7 @@ class WindowSettings:
         Side of a window, metres, instead of ``size``; rounded to whole pixels.
     strides
         Steps between training windows, pixels, 1 or more; the areas are always cut as well.
-        None: the areas are the only windows.
+        None: also at half a window.
     offsets
         Where the training windows of each stride begin, both down and across, pixels, 0 or more.
     min_valid

@@ -5,9 +5,9 @@ ranges; this package only composes them, and makes from them the template, the J
 of the documentation. What a number may be beyond its type stands in one table, `LIMITS`.
 """
 
-from gossan.config.load import from_values, load_project, parse_override
+from gossan.config.load import check_overrides, from_values, load_project, parse_override
 from gossan.config.settings import LIMITS, Limit, Project, ProjectSettings, Settings
-from gossan.config.write import json_schema, located, settings_table, template, to_toml
+from gossan.config.write import json_schema, located, new_project, settings_table, template, to_toml
 
 __all__ = [
     "LIMITS",
@@ -15,10 +15,12 @@ __all__ = [
     "Project",
     "ProjectSettings",
     "Settings",
+    "check_overrides",
     "from_values",
     "json_schema",
     "load_project",
     "located",
+    "new_project",
     "parse_override",
     "settings_table",
     "template",

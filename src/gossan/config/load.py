@@ -5,15 +5,24 @@ import json
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from gossan.config.settings import LIMITS, REQUIRED, Project, Settings, members, sections
+from gossan.config.settings import LIMITS, OPTIONAL, REQUIRED, Project, Settings, members, sections
 from gossan.errors import MissingFileError, UsageError
 
-__all__ = ["adapter", "from_values", "load_project", "parse_override", "toml_value", "words"]
+__all__ = [
+    "adapter",
+    "check_overrides",
+    "checked",
+    "from_values",
+    "load_project",
+    "parse_override",
+    "toml_value",
+    "words",
+]
 
 #: Of a project, what no project file says.
 _NOT_WRITTEN = ("file", "overrides")
@@ -37,14 +46,62 @@ def load_project(path: str | Path, overrides: Sequence[str] = ()) -> Project:
         wrong type or out of range, or when the CRS is not projected in metres.
     """
     file = Path(path)
-    data = _read_toml(file)
+    settings = checked(_read_toml(file), overrides, name=file.stem)
+    return Project(**_sections_of(settings), file=file.absolute(), overrides=tuple(overrides))
+
+
+def checked(
+    data: dict[str, Any], overrides: Sequence[str] = (), *, name: str, crs_open: bool = False
+) -> Settings:
+    """Put ``key=value`` settings into sections, and check them as a project file is checked.
+
+    Parameters
+    ----------
+    data
+        The sections; the settings are written into them.
+    overrides
+        As of `load_project`.
+    name
+        Name of the project where none is given.
+    crs_open
+        Let the CRS be empty, to be filled in later.
+
+    Raises
+    ------
+    UsageError
+        As of `load_project`.
+    """
     for override in overrides:
         _override(data, override)
-    if isinstance(section := data.get("project"), dict):
-        section.setdefault("name", file.stem)
-    project = replace(from_values(data), file=file.absolute(), overrides=tuple(overrides))
-    _check(project)
-    return project
+    section = data.get("project")
+    named = {"project": {"name": name, **section}} if isinstance(section, dict) else {}
+    settings = _validate({**data, **named})
+    _check(settings, crs_open)
+    return settings
+
+
+def check_overrides(overrides: Sequence[str]) -> Settings:
+    """Check ``key=value`` settings where there is no project, and give them among the defaults.
+
+    >>> check_overrides(["training.device=cpu"]).training.device
+    'cpu'
+
+    Raises
+    ------
+    UsageError
+        As of `load_project`.
+    """
+    data: dict[str, Any] = {section: {key: "-"} for section, key in (name.split(".") for name in REQUIRED)}
+    data["project"] = {"crs": "EPSG:32650"}
+    for override in overrides:
+        section, _, rest = parse_override(override)[0].partition(".")
+        number = rest.partition(".")[0]
+        if section == "rasters" and number.isdecimal() and len(number) < 4:
+            sources = data.setdefault(section, [])
+            sources += [{"path": "-"} for _ in range(len(sources), int(number) + 1)]
+        elif section in OPTIONAL and section != "rasters":
+            data.setdefault(section, {"path": "-"})
+    return checked(data, overrides, name="survey")
 
 
 def from_values(values: Mapping[str, Any]) -> Project:
@@ -58,7 +115,11 @@ def from_values(values: Mapping[str, Any]) -> Project:
         When a key is unknown or missing, or of the wrong type.
     """
     settings = _validate({name: section for name, section in values.items() if name not in _NOT_WRITTEN})
-    return Project(**{field.name: getattr(settings, field.name) for field in fields(Settings)})
+    return Project(**_sections_of(settings))
+
+
+def _sections_of(settings: Settings) -> dict[str, Any]:
+    return {field.name: getattr(settings, field.name) for field in fields(Settings)}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -226,13 +287,20 @@ def toml_value(value: Any) -> str:
 # ---- checks that a type cannot make
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, crs_open: bool) -> None:
     problems = [*_out_of_range(settings), *_empty_paths(settings)]
+    name = settings.project.name
+    if name.strip() in ("", ".", "..") or not {"/", "\\", "\0"}.isdisjoint(name):
+        problems.append(
+            f"project.name = {toml_value(name)} is refused; files and folders are called by it, so it must "
+            'be text without / and \\ other than "", "." and ".."; give another project.name'
+        )
     if settings.windows.size is not None and settings.windows.size_m is not None:
         problems.append("windows.size and windows.size_m are both given; keep one of them")
     if problems:
         raise UsageError("; ".join(problems))
-    _check_crs(settings.project.crs)
+    if settings.project.crs or not crs_open:
+        _check_crs(settings.project.crs)
     _check_model(settings.model.name)
 
 

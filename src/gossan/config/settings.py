@@ -47,7 +47,8 @@ class ProjectSettings:
     Attributes
     ----------
     name
-        Name of the survey in the report and of the run folder; without it the project file's own.
+        Name of the survey in the report and of the run folder, without slashes; without it the project
+        file's own.
     crs
         Coordinate reference system of the maps: projected, in metres, such as "EPSG:32650".
     data
@@ -215,12 +216,12 @@ LIMITS: Mapping[str, Limit] = {
     "training.patience": _count,
     "training.threads": _count,
     "training.ensemble": _count,
-    "validation.folds": Limit(least=2),
+    "validation.folds": Limit(least=3),
     "validation.block": _positive,
     "validation.dead_zone": _amount,
     "validation.repeats": _count,
     "targets.threshold": Limit(least=0, most=1),
-    "targets.budget": Limit(over=0, under=1),
+    "targets.budget": Limit(over=0, most=1),
 }
 
 

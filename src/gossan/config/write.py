@@ -3,16 +3,16 @@
 import inspect
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, replace
 from functools import cache
 from typing import Any
 
-from gossan.config.load import adapter, toml_value, words
+from gossan.config.load import adapter, checked, toml_value, words
 from gossan.config.settings import LIMITS, OPTIONAL, REQUIRED, Project, Settings, sections
 from gossan.errors import UsageError
 
-__all__ = ["json_schema", "located", "settings_table", "template", "to_toml"]
+__all__ = ["json_schema", "located", "new_project", "settings_table", "template", "to_toml"]
 
 
 def located(project: Project) -> Project:
@@ -55,14 +55,49 @@ def to_toml(project: Settings) -> str:
     return "\n".join([*lines[1:], ""])
 
 
+def new_project(values: Mapping[str, Any], overrides: Sequence[str] = (), *, name: str) -> str:
+    """Write a commented project file once its values have passed the checks of one that is read.
+
+    Parameters
+    ----------
+    values
+        What to fill in, by key such as ``samples.path``; ``project.crs`` may be left empty.
+    overrides
+        ``key=value`` settings that come on top, as of `load_project`.
+    name
+        Name that the project takes from its file.
+
+    Raises
+    ------
+    UsageError
+        As of `load_project`.
+    """
+    data: dict[str, Any] = {}
+    for key, value in values.items():
+        section, leaf = key.split(".")
+        data.setdefault(section, {})[leaf] = value
+    settings = checked(data, overrides, name=name, crs_open=True)
+    return template(dict(_given(settings, data)))
+
+
+def _given(settings: Settings, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give each key that the sections name, with its checked value."""
+    for name, held in data.items():
+        section = getattr(settings, name)
+        many = isinstance(section, tuple)
+        for number, (room, keys) in enumerate(zip(section, held, strict=True) if many else [(section, held)]):
+            place = f"{name}.{number}" if many else name
+            yield from ((f"{place}.{key}", getattr(room, key)) for key in keys)
+
+
 def template(values: Mapping[str, Any] | None = None) -> str:
     """Write a commented project file from the rooms' own descriptions and defaults.
 
     Parameters
     ----------
     values
-        What to fill in, by key such as ``samples.path``. Every other key stands there commented out
-        with its default, and so does an optional source without a value.
+        What to fill in, by key such as ``samples.path`` or ``rasters.0.path``. Every other key stands
+        there commented out with its default, and so does an optional source without a value.
 
     Raises
     ------
@@ -70,17 +105,25 @@ def template(values: Mapping[str, Any] | None = None) -> str:
         When a key does not exist.
     """
     given = {**dict.fromkeys(REQUIRED, ""), **(values or {})}
-    unknown = given.keys() - {f"{name}.{field.name}" for name, room in sections() for field in fields(room)}
+    known = {f"{name}.{field.name}" for name, room in sections() for field in fields(room)}
+    unknown = [key for key in given if re.sub(r"^rasters\.\d+\.", "rasters.", key) not in known]
     if unknown:
         raise UsageError(f"unknown keys {', '.join(sorted(unknown))}; a key is like samples.path")
     lines = ["# A gossan project: what is commented out shows its default."]
     for name, room in sections():
         used = name not in OPTIONAL or any(key.startswith(f"{name}.") for key in given)
         header = f"[[{name}]]" if name == "rasters" else f"[{name}]"
-        lines += ["", f"# {_summary(room)}", header if used else f"# {header}"]
-        for field in fields(room):
-            lines += _template_lines(f"{name}.{field.name}", _meaning(room, field.name), field, given)
+        for place in _places(name, given):
+            lines += ["", f"# {_summary(room)}", header if used else f"# {header}"]
+            for field in fields(room):
+                lines += _template_lines(f"{place}.{field.name}", _meaning(room, field.name), field, given)
     return "\n".join([*lines, ""])
+
+
+def _places(name: str, given: Mapping[str, Any]) -> list[str]:
+    """List where a section stands: once, or once for each of its numbers."""
+    numbers = {int(parts[1]) for parts in (key.split(".") for key in given) if parts[:-2] == [name]}
+    return [f"{name}.{number}" for number in sorted(numbers)] or [name]
 
 
 def _template_lines(key: str, meaning: str, field: "Field[Any]", given: Mapping[str, Any]) -> list[str]:

@@ -238,7 +238,8 @@ def mfaf_loss(
         > 0; larger softens teacher and students.
     """
     weight = torch.ones_like(logits[0, :, 0]) if weight is None else weight
-    share = weight / weight.sum()
+    # The plan's weights are 1 on average; a batch's own sum would undo them where it holds no ore.
+    share = weight / len(weight)
     k = len(logits)
     entropy = F.cross_entropy(logits.flatten(0, 1), target.repeat(k), reduction="none")
     loss = (entropy.reshape(k, -1) * share).sum(dim=1).mean()  # equation 9, as a mean

@@ -252,8 +252,8 @@ def symmetry(batch: NDArray[np.float32], which: NDArray[np.integer]) -> NDArray[
     """Apply to each window (n, channel, size, size) one of the 8 rotations and reflections of a square.
 
     >>> symmetry(np.arange(4.0).reshape(1, 1, 2, 2), np.array([5]))[0, 0]
-    array([[3., 1.],
-           [2., 0.]])
+    array([[1., 0.],
+           [3., 2.]])
     """
     out = np.empty_like(batch)
     for number in range(8):

@@ -62,14 +62,19 @@ def predict(
     folder = Path(model_run) / "model"
     record = _record(folder)
     window = record["window"]
-    survey = read_survey(project)
+    survey = read_survey(project, labelled=False)
     _check_resolution(resolution_of(survey.grid), window["resolution"])
     settings = derive(replace(project, windows=WindowSettings(size=window["size"])), survey)
     say(0.1, None, "making the stack")
     stack = _as_trained(build_stack(survey, transformed(survey, settings), settings), record)
     areas = cut_windows(
-        survey.grid, window["size"], valid=stack["valid"].values, min_valid=settings.windows.min_valid
+        survey.grid, window["size"], valid=stack["valid"].values, min_valid=window["min_valid"]
     )
+    if areas.empty:
+        raise DataError(
+            f"no window of {window['size']} px has {window['min_valid']:.0%} of valid ground; "
+            "check the area and the layers' extent"
+        )
     say(0.6, None, "scoring")
     scorer = load_scorer(folder, record["record"])
     answer = scorer.predict(WindowSet(stack, areas, Recipe.from_dict(record["recipe"])))
@@ -89,12 +94,13 @@ def _record(folder: Path) -> Mapping[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         Recipe.from_dict(record["recipe"])
-        float(record["window"]["resolution"]), int(record["window"]["size"])
+        window = {name: record["window"][name] for name in ("size", "resolution", "min_valid")}
+        known = {"window": window, "units": dict(record["units"]), "record": dict(record["record"])}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file} is no model of this package ({error}); copy the model folder again"
         ) from error
-    return dict(record)
+    return known | {"recipe": record["recipe"]}
 
 
 def _check_resolution(found: float, wanted: float) -> None:

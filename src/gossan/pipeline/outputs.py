@@ -1,5 +1,6 @@
 """The files of a run, but for the page and the manifest."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["model_card", "report_model", "write_outputs"]
 
 
+#: Where the run folder lies must not change its bytes, so the inputs' folder is not written into it.
+_HEAD = """\
+# The resolved project of this run: every setting, derived ones included. Paths start from the folder of the
+# project file that was run; to run this one, add --set project.data=THAT_FOLDER unless data is set below.
+
+"""
+
+
 def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     """Write every file of a run but the report and the manifest; return ``metrics.json``'s content."""
     areas = area_table(found)
     scores = measures(found)
-    targets = choose_targets(areas, found.project.targets, crossing=crossing(found))
+    targets = choose_targets(areas, found.project.targets, crossing=crossing(areas))
     _write_maps(found, areas, folder)
     io.write_layers(folder / "targets.gpkg", _layers(found, areas, targets))
     io.write_csv(folder / "targets.csv", targets)
@@ -34,7 +43,7 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     _write_model(found, folder / "model")
     io.write_json(folder / "metrics.json", scores)
     io.write_json(folder / "report.json", report_model(found, areas, targets, scores))
-    (folder / "project.toml").write_text(to_toml(found.project), encoding="utf-8")
+    (folder / "project.toml").write_text(_HEAD + to_toml(found.project), encoding="utf-8")
     (folder / "MODEL_CARD.md").write_text(model_card(found, scores), encoding="utf-8")
     return scores
 
@@ -61,7 +70,11 @@ def _write_model(found: Findings, folder: Path) -> None:
             "name": project.model.name,
             "recipe": final["recipe"],
             "record": final["record"],
-            "window": {"size": project.windows.size, "resolution": resolution_of(found.survey.grid)},
+            "window": {
+                "size": project.windows.size,
+                "resolution": resolution_of(found.survey.grid),
+                "min_valid": project.windows.min_valid,
+            },
             "crs": found.survey.crs,
             "units": dict(
                 zip(map(str, stack["channel"].values), map(str, stack["units"].values), strict=True)
@@ -91,7 +104,7 @@ def report_model(
             "resolution": resolution_of(grid),
             "region": list(region_of(grid)),
         },
-        "data": dict(found.survey.counts),
+        "data": _counts(found),
         "screening": {
             "protocol": project.validation.protocol,
             "rows": table.to_dict("records"),
@@ -121,9 +134,18 @@ def report_model(
     }
 
 
+def _counts(found: Findings) -> dict[str, Any]:
+    """Return what was read, and how many of the deposits on the map lie on ground that is left out."""
+    counts = dict(found.survey.counts)
+    inside = counts["deposits"]["inside"]
+    counts["deposits"] = {**counts["deposits"], "on_ground_left_out": inside - int(found.held.sum())}
+    return counts
+
+
 def _command(project: Project) -> str:
     file = project.file.name if project.file else "project.toml"
-    return " ".join(["gossan run", file, *(f"--set {each}" for each in project.overrides)])
+    changed = [part for each in project.overrides for part in ("--set", each)]
+    return shlex.join(["gossan", "run", file, *changed])
 
 
 def _window_counts(found: Findings, areas: "pd.DataFrame") -> dict[str, Any]:

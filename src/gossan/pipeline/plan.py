@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
-from gossan.config import Project, located
+from gossan.config import Project
+from gossan.errors import MissingFileError
 from gossan.models import names
 from gossan.models.training import TrainingSettings
 from gossan.pipeline.tasks import STAGES
-from gossan.runs import Task
+from gossan.runs import Task, file_hash
 
-__all__ = ["RIVALS", "fold_tasks", "models_of", "parts", "survey_tasks"]
+__all__ = ["RIVALS", "fold_tasks", "models_of", "parts", "survey_tasks", "weights_file"]
 
 #: Models that every result is compared with, on the same folds and windows and with a Recipe of their own.
 RIVALS = ("random-forest", "logistic-regression")
@@ -31,7 +33,7 @@ def survey_tasks(project: Project, inputs: Mapping[str, str]) -> list[Task]:
     inputs
         SHA-256 of every file that is read, by its name in the project.
     """
-    values = asdict(located(project))
+    values = asdict(project)
     files = {key: values[key] for key in _STACK}
     files["project"] = {key: values["project"][key] for key in ("crs", "area", "resolution")}
     design = {
@@ -40,7 +42,13 @@ def survey_tasks(project: Project, inputs: Mapping[str, str]) -> list[Task]:
         "seed": project.project.seed,
     }
     return [
-        Task("prepare", _TASKS + "prepare", {"project": files, "inputs": dict(inputs)}, {}, 10),
+        Task(
+            "prepare",
+            _TASKS + "prepare",
+            {"project": files, "inputs": dict(inputs)},
+            weight=10,
+            places={"folder": str(project.folder)},
+        ),
         Task("design", _TASKS + "design", design, {"prepare": "prepare"}),
     ]
 
@@ -110,4 +118,24 @@ def _fit(name: str, function: str, project: Project, screened: str, settings: di
     kept["validation"] = {key: values["validation"][key] for key in ("protocol", "block", "dead_zone")}
     inputs = {"prepare": "prepare", "design": "design", "screen": screened}
     weight = 20 if project.model.name in names("network") else 1
-    return Task(name, _TASKS + function, {"settings": kept, **settings}, inputs, weight)
+    places = {}
+    if weights := weights_file(project):
+        places["weights"], kept["weights"] = str(weights), file_hash(weights)
+    return Task(name, _TASKS + function, {"settings": kept, **settings}, inputs, weight=weight, places=places)
+
+
+def weights_file(project: Project) -> Path | None:
+    """Return the file of weights that a network starts from, None where it starts from none or ImageNet's.
+
+    Raises
+    ------
+    MissingFileError
+        If it is not there.
+    """
+    name = project.model.weights
+    if name in ("none", "imagenet") or project.model.name not in names("network"):
+        return None
+    path = project.resolve(name)
+    if not path.is_file():
+        raise MissingFileError(f"model.weights {path} does not exist; give a file, 'none' or 'imagenet'")
+    return path

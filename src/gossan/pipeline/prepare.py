@@ -1,6 +1,7 @@
 """From files to a Survey, from a Survey to the label-free Stack, and the settings that both imply."""
 
-from dataclasses import replace
+import warnings
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 
 from gossan import evidence, io
 from gossan.config import Project
-from gossan.errors import DataError, UsageError
+from gossan.errors import DataError, DataWarning, SettingWarning, UsageError
 from gossan.grid import make_grid, nice_resolution, pixel_index, resolution_of
 from gossan.interpolate import idw, nearest_sample
-from gossan.survey import Layer, Samples, Survey, make_stack, sample_spacing
+from gossan.models import names
+from gossan.recipe import VALID
+from gossan.survey import Deposits, Layer, Samples, Survey, make_stack, sample_spacing
 from gossan.transform import level, transform_values
 from gossan.windows import WindowSettings, window_size
 
@@ -25,8 +28,13 @@ __all__ = ["build_stack", "derive", "ground_mask", "read_survey", "transformed"]
 MOST_CLASSES = 20
 
 
-def read_survey(project: Project) -> Survey:
+def read_survey(project: Project, *, labelled: bool = True) -> Survey:
     """Read every file that the project names and put the grid over them.
+
+    Parameters
+    ----------
+    labelled
+        Whether the deposits are read; a survey that is only scored needs none.
 
     Raises
     ------
@@ -39,9 +47,11 @@ def read_survey(project: Project) -> Survey:
     if project.project.area:
         area, counts["area"] = io.read_area(project.resolve(project.project.area), crs)
     samples, counts["samples"] = io.read_samples(project.resolve(project.samples.path), project.samples, crs)
-    deposits, counts["deposits"] = io.read_deposits(
-        project.resolve(project.deposits.path), project.deposits, crs
-    )
+    deposits = Deposits(np.empty((0, 2)), ())
+    if labelled:
+        deposits, counts["deposits"] = io.read_deposits(
+            project.resolve(project.deposits.path), project.deposits, crs
+        )
     geology = faults = None
     if project.geology:
         geology, counts["geology"] = io.read_geology(
@@ -58,8 +68,9 @@ def read_survey(project: Project) -> Survey:
     truth = io.read_truth(project.resolve(project.project.truth)) if project.project.truth else None
     grid = _grid(project, samples, area)
     _count_inside(counts, "samples", grid, samples.coordinates)
-    _count_inside(counts, "deposits", grid, deposits.coordinates)
-    if counts["deposits"]["inside"] == 0:
+    if labelled:
+        _count_inside(counts, "deposits", grid, deposits.coordinates)
+    if labelled and counts["deposits"]["inside"] == 0:
         raise DataError(
             f"none of the {len(deposits)} deposits lies on the map {_words(grid)}; at least one camp must: "
             "check the deposits' coordinates and CRS"
@@ -102,9 +113,16 @@ def derive(project: Project, survey: Survey) -> Project:
 
     Raises
     ------
+    UsageError
+        If a setting asks for what is not there yet.
     DataError
         If the window does not fit the map.
     """
+    if project.samples.level_by == "survey":
+        raise UsageError(
+            "samples.level_by = 'survey' given; this version levels by 'geology' or 'none': choose one"
+        )
+    _warn_of_idle(project)
     resolution = resolution_of(survey.grid)
     size = window_size(project.windows, resolution)
     rows, cols = survey.grid.shape
@@ -126,7 +144,7 @@ def derive(project: Project, survey: Survey) -> Project:
         screen=replace(project.screen, ore_distance=float(distance)),
         windows=WindowSettings(
             size=size,
-            strides=project.windows.strides or (size, max(size // 2, 1)),
+            strides=project.windows.strides if project.windows.strides is not None else (size, size // 2),
             offsets=project.windows.offsets,
             min_valid=project.windows.min_valid,
         ),
@@ -139,12 +157,30 @@ def derive(project: Project, survey: Survey) -> Project:
     )
 
 
+def _warn_of_idle(project: Project) -> None:
+    """Name the settings that were given and do nothing for the model that was chosen."""
+    name, idle = project.model.name, []
+    if not name.startswith("mfaf-"):
+        keep = {"name", "valid_channel", *(("width", "weights") if name in names("network") else ())}
+        idle += [f"model.{key}" for key in _changed(project.model) if key not in keep]
+    if name not in names("network"):
+        idle += [f"training.{key}" for key in _changed(project.training) if key not in ("threads", "device")]
+        idle += [f"balance.{key}" for key in _changed(project.balance)]
+    if idle:
+        warnings.warn(
+            f"{', '.join(idle)} have no effect on {name}; leave them out or choose another model",
+            SettingWarning,
+            stacklevel=3,
+        )
+
+
+def _changed(settings: Any) -> list[str]:
+    """Name the fields that differ from their default."""
+    return [field.name for field in fields(settings) if getattr(settings, field.name) != field.default]
+
+
 def transformed(survey: Survey, project: Project) -> Samples:
     """Return the samples with values levelled and transformed, as the Stack and the screening use them."""
-    if project.samples.level_by == "survey":
-        raise UsageError(
-            "samples.level_by = 'survey' given; this version levels by 'geology' or 'none': choose one"
-        )
     values, units = transform_values(survey.samples.values, survey.samples.units, project.samples.transform)
     if project.samples.level_by == "geology":
         values = level(values, _rock_units(survey))
@@ -185,6 +221,8 @@ def build_stack(survey: Survey, samples: Samples, project: Project) -> "xr.Datas
     layers: dict[str, NDArray[np.float32]] = dict(zip(samples.values.columns, maps, strict=True))
     units = dict(samples.units)
     for name, unit, values in (*_fault_layers(survey, project), *_raster_layers(survey)):
+        if name in layers or name in (VALID, "classes", "geology"):
+            raise UsageError(f"two layers are called {name!r}; names are unique: set the raster's name")
         layers[name], units[name] = values, unit
     for name, values in layers.items():
         if not np.isfinite(values).any():
@@ -229,6 +267,14 @@ def _raster_layers(survey: Survey) -> list[tuple[str, str, NDArray[np.float32]]]
             found.append((layer.name, layer.unit, values))
             continue
         numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+        if len(numbers) > MOST_CLASSES:
+            lost = np.sort(counts)[:-MOST_CLASSES].sum() / counts.sum()
+            warnings.warn(
+                f"raster {layer.name!r} has {len(numbers)} classes; the {MOST_CLASSES} most frequent become "
+                f"channels, the others ({lost:.1%} of its pixels) none",
+                DataWarning,
+                stacklevel=2,
+            )
         for number in np.sort(numbers[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]):
             member = np.where(np.isfinite(values), values == number, np.nan).astype(np.float32)
             found.append((f"{layer.name}: {number:g}", "share", member))

@@ -1,13 +1,15 @@
 """From the results of all tasks to what a run folder holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gossan import metrics
 from gossan.config import Project
+from gossan.grid import pixel_index
 from gossan.pipeline.plan import models_of, parts
 from gossan.survey import Survey
 from gossan.targets import describe_areas, hidden_found
@@ -38,7 +40,7 @@ class Findings:
     project: Project
     survey: Survey
     results: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    warnings: Sequence[str] = ()
 
     @property
     def design(self) -> Mapping[str, Any]:
@@ -56,6 +58,15 @@ class Findings:
                 for label in models_of(self.project, split):
                     found.setdefault(label, []).append(self.results[f"fit {part} {label}"]["predictions"])
         return {label: pd.concat(tables, ignore_index=True) for label, tables in found.items()}
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """Which deposits lie on valid ground, (deposit,)."""
+        valid = self.results["prepare"]["stack"]["valid"].values
+        row, col, inside = pixel_index(self.survey.grid, self.survey.deposits.coordinates)
+        on_ground = inside.copy()
+        on_ground[inside] = valid[row[inside], col[inside]]
+        return on_ground
 
     @property
     def predictions(self) -> "pd.DataFrame":
@@ -86,7 +97,7 @@ def area_table(found: Findings) -> "pd.DataFrame":
     areas["final"] = dict(zip(final["number"].tolist(), final["score"].tolist(), strict=True))
     areas["fold"] = table[table["repeat"] == 0].set_index("number")["fold"]
     described: pd.DataFrame = describe_areas(
-        areas.reset_index(), found.survey.grid, found.survey.deposits.coordinates
+        areas.reset_index(), found.survey.grid, found.survey.deposits.coordinates[found.held]
     )
     return described
 
@@ -96,7 +107,8 @@ def measures(found: Findings) -> dict[str, Any]:
     name = found.project.model.name
     rivals = found.scored()
     table = rivals.pop(name)
-    camps = found.design["windows"]["camp"]
+    windows = found.design["windows"]
+    camps = windows.loc[windows["number"] > 0, "camp"]
     return {
         "format": 1,
         "protocol": "strict",
@@ -167,10 +179,9 @@ def screening(found: Findings) -> "pd.DataFrame":
     return table
 
 
-def crossing(found: Findings) -> float | None:
-    """Score at which the prediction-area curves of the held-out deposits cross."""
-    table = found.predictions
-    curve = metrics.prediction_rate(table["score"], np.ones(len(table)), table["deposits"])
+def crossing(areas: "pd.DataFrame") -> float:
+    """Score at which the curves of the prediction-area plot cross, by the scores that are mapped."""
+    curve = metrics.prediction_rate(areas["score"], areas["valid_share"], areas["known_deposits"])
     return float(metrics.crossing(curve)[-1])
 
 

@@ -1,17 +1,19 @@
 """The main job: a project's files in, a run folder out."""
 
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gossan import io
 from gossan.config import Project, load_project, to_toml
-from gossan.errors import GossanWarning
+from gossan.errors import GossanWarning, UsageError
 from gossan.pipeline.outputs import write_outputs
-from gossan.pipeline.plan import fold_tasks, survey_tasks
+from gossan.pipeline.plan import fold_tasks, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.results import Findings
 from gossan.report import write_report
@@ -84,13 +86,15 @@ def run(
         resolved = derive(project, survey)
         inputs = {name: io.file_hash(path) for name, path in input_files(project).items()}
         with RunFolder(folder) as place:
-            store = Store(place.path / ".store")
+            store = Store(place.store)
             runner = _runner(store, resolved, place, jobs, on_progress)
             first = survey_tasks(resolved, inputs)
             design = runner.run(first)["design"]
             tasks = [*first, *fold_tasks(resolved, design)]
             results = runner.run(tasks)
-            found = Findings(resolved, survey, results, tuple(told))
+            if on_progress is not None:
+                on_progress(1.0, None, "writing the maps and the report")
+            found = Findings(resolved, survey, results, told)
             metrics = write_outputs(found, place.staging)
             write_report(place.staging)
             place.publish(
@@ -131,7 +135,9 @@ def input_files(project: Project) -> dict[str, Path]:
     named += [
         source.path for source in (project.geology, project.faults, *project.rasters) if source is not None
     ]
-    return {path: project.resolve(path) for path in named if path is not None}
+    files = {path: project.resolve(path) for path in named if path is not None}
+    weights = weights_file(project)
+    return files if weights is None else files | {project.model.weights: weights}
 
 
 @contextmanager
@@ -196,5 +202,25 @@ def demo(
     lines = ["[project]", 'truth = "truth.csv"']
     for section, settings in DEMO.items():
         lines += [f"[{section}]", *settings]
-    file = io.write_survey(survey, Path(out) / "survey", table=laboratory_table(survey), settings=lines)
-    return run(load_project(file, overrides), Path(out) / "run", jobs=jobs, on_progress=on_progress)
+    folder = Path(out) / "survey"
+    with TemporaryDirectory() as draft:
+        file = io.write_survey(survey, Path(draft), table=laboratory_table(survey), settings=lines)
+        load_project(file, overrides)  # refuses a wrong setting before anything is written
+        _put(Path(draft), folder)
+    project = load_project(folder / file.name, overrides)
+    return run(project, Path(out) / "run", jobs=jobs, on_progress=on_progress)
+
+
+def _put(draft: Path, folder: Path) -> None:
+    """Move files into a folder that is new or holds nothing but earlier ones of the same names."""
+    names = {file.name for file in draft.iterdir()}
+    if folder.parent.is_file() or folder.is_file():
+        raise UsageError(f"{folder.parent} is a file or holds a file 'survey'; give a folder with --out")
+    strange = sorted({file.name for file in folder.iterdir()} - names) if folder.is_dir() else []
+    if strange:
+        raise UsageError(
+            f"{folder} holds {strange[0]}, which is none of the demo's files; give another --out"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in sorted(names):
+        shutil.move(draft / name, folder / name)

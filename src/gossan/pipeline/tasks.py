@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from gossan.balance import BalanceSettings
 from gossan.config import from_values
-from gossan.errors import DataError, SettingWarning
+from gossan.errors import DataError, DesignWarning, SettingWarning
 from gossan.evaluate import Ground, fit_part, predictions, screen_part
-from gossan.grid import resolution_of
+from gossan.grid import pixel_index, resolution_of
 from gossan.hooks import Checkpoint, Progress
-from gossan.models import ModelSettings, make_scorer
+from gossan.models import ModelSettings, make_scorer, names
 from gossan.models.base import WEIGHTS_FILE, Check, Scorer
 from gossan.models.training import TrainingSettings
 from gossan.pipeline.prepare import build_stack, read_survey, transformed
@@ -61,11 +61,13 @@ class Fitting:
     geology: GeologySource | None
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Read back what `dataclasses.asdict` and JSON made of the settings."""
+    def of(cls, values: Mapping[str, Any], weights: str | None = None) -> Self:
+        """Read back what `dataclasses.asdict` and JSON made; ``weights`` is where a file of them is."""
         model: dict[str, Any] = {
             key: tuple(v) if isinstance(v, list) else v for key, v in values["model"].items()
         }
+        if weights is not None:
+            model["weights"] = weights
         return cls(
             ModelSettings(**model),
             TrainingSettings(**values["training"]),
@@ -76,10 +78,15 @@ class Fitting:
 
 
 def prepare(
-    *, project: dict[str, Any], progress: Progress, checkpoint: Checkpoint, inputs: dict[str, str]
+    *,
+    project: dict[str, Any],
+    inputs: dict[str, str],
+    folder: str,
+    progress: Progress,
+    checkpoint: Checkpoint,
 ) -> dict[str, Any]:
     """Read the survey's files and make the label-free Stack."""
-    settings = from_values(project)
+    settings = from_values({**project, "project": {**project["project"], "data": folder}})
     survey = read_survey(settings)
     progress(0.2)
     samples = transformed(survey, settings)
@@ -146,12 +153,16 @@ def label_windows(
         valid=valid,
         min_valid=windows["min_valid"],
     )
-    table["deposits"] = deposits_in(table, grid, deposits)
+    row, col, inside = pixel_index(grid, deposits)
+    # What lies on ground that is left out is no label: the screening and the map leave it out too.
+    held = inside.copy()
+    held[inside] = valid[row[inside], col[inside]]
+    table["deposits"] = deposits_in(table, grid, deposits[held])
     if named is None:
         camps = find_camps(deposits, windows["size"] * resolution_of(grid))
     else:
         camps = np.unique(list(named), return_inverse=True)[1].astype(np.int64) + 1
-    table["camp"] = window_camps(table, camps, deposits, grid)
+    table["camp"] = window_camps(table, camps[held], deposits[held], grid)
     return table, camps
 
 
@@ -222,11 +233,12 @@ def fit(
     part: str,
     settings: dict[str, Any],
     seed: list[int],
+    weights: str | None = None,
     progress: Progress,
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
     """Fit one model on the training part of one fold and score its test areas."""
-    job = _Fit.of(prepare, design, screen, settings, part)
+    job = _Fit.of(prepare, design, screen, Fitting.of(settings, weights), part)
     split, place = part.split(" ")
     repeat, fold = place.split("/")
     test = np.asarray(design["folds"][f"{split} {repeat}"][fold]["test"])
@@ -244,22 +256,23 @@ def fit_final(
     screen: dict[str, Any],
     settings: dict[str, Any],
     seed: list[int],
+    weights: str | None = None,
     progress: Progress,
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
     """Fit the final model on every window; its scores are fitted, not predicted."""
-    job = _Fit.of(prepare, design, screen, settings, "all")
+    job = _Fit.of(prepare, design, screen, Fitting.of(settings, weights), "all")
     recipe, fitted = job.run(seed, settings["validation"]["protocol"], progress, checkpoint)
     areas = np.flatnonzero(job.ground.windows["number"].to_numpy() > 0)
     answer = fitted.predict(WindowSet(job.ground.stack, job.ground.windows.iloc[areas], recipe))
     with TemporaryDirectory() as folder:
         record = fitted.save(Path(folder))
-        weights = np.frombuffer((Path(folder) / WEIGHTS_FILE).read_bytes(), dtype=np.uint8)
+        written = np.frombuffer((Path(folder) / WEIGHTS_FILE).read_bytes(), dtype=np.uint8)
     numbers = job.ground.windows["number"].to_numpy()[areas]
     return {
         "recipe": recipe.to_dict(),
         "record": record,
-        "weights": weights,
+        "weights": written,
         "number": numbers,
         "score": answer.score,
     }
@@ -280,10 +293,9 @@ class _Fit:
         prepare: dict[str, Any],
         design: dict[str, Any],
         screen: dict[str, Any],
-        settings: dict[str, Any],
+        how: Fitting,
         part: str,
     ) -> Self:
-        how = Fitting.of(settings)
         encoding = how.geology.encoding if how.geology else "onehot"
         ground = Ground(prepare["stack"], design["windows"], encoding, how.model.valid_channel)
         return cls(ground, training_index(design, part), screen["layers"], how)
@@ -307,20 +319,22 @@ class _Fit:
 
     def _check(self, seed: list[int]) -> Check | None:
         """Hold camps of the training part out, with the same gap, to stop early by."""
-        if not self.settings.training.patience:
+        if not self.settings.training.patience or self.settings.model.name not in names("network"):
             return None
         validation, resolution = self.settings.validation, resolution_of(self.ground.grid)
         windows = self.ground.windows.iloc[self.index]
         try:
-            folds = spatial_folds(
-                windows,
-                self.ground.is_ore[self.index],
-                camp=windows["camp"].to_numpy(),
-                folds=3,
-                block=round((validation.block or 0) / resolution),
-                dead_zone=round((validation.dead_zone or 0) / resolution),
-                seed=[*seed, STAGES["inner"]],
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DesignWarning)  # the design was judged as a whole
+                folds = spatial_folds(
+                    windows,
+                    self.ground.is_ore[self.index],
+                    camp=windows["camp"].to_numpy(),
+                    folds=3,
+                    block=round((validation.block or 0) / resolution),
+                    dead_zone=round((validation.dead_zone or 0) / resolution),
+                    seed=[*seed, STAGES["inner"]],
+                )
         except DataError as error:
             warnings.warn(
                 f"training.patience has no effect: no inner fold can be made ({error})",

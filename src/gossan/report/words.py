@@ -244,11 +244,7 @@ def trust(report: ReportModel) -> str:
 
 def is_paper(report: ReportModel) -> bool:
     """Tell whether training and test overlap, as in the paper."""
-    protocols = (
-        (report.get("metrics") or {}).get("protocol"),
-        (report.get("validation") or {}).get("protocol"),
-    )
-    return "paper" in protocols
+    return (report.get("metrics") or {}).get("protocol") == "paper"
 
 
 def _rivals(report: ReportModel) -> list[str]:

@@ -20,14 +20,13 @@ __all__ = ["RunFolder", "file_hash"]
 
 _MANIFEST = "manifest.json"
 _PREVIOUS = ".previous.json"
-_OWN = {_MANIFEST, _PREVIOUS, "log.jsonl", ".lock", ".staging", ".store"}
 
 
 class RunFolder:
     """A folder that holds a complete run or none; use it in a ``with`` block.
 
-    A folder that this process made is removed again when the block ends in an error before anything was
-    computed, or because the call or the data were refused.
+    What this process put into a folder that was new or empty is removed again when the block ends in an error
+    before anything was computed, or because the call or the data were refused.
 
     Parameters
     ----------
@@ -48,6 +47,7 @@ class RunFolder:
         self.store = self.path / ".store"
         self._lock: int | None = None
         self._made: list[Path] = []
+        self._fresh = False
 
     @property
     def complete(self) -> bool:
@@ -66,7 +66,7 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self.staging, ignore_errors=True)
-        if error is not None and self._made and not self.complete:
+        if error is not None and self._fresh and not self.complete:
             refused = isinstance(error, UsageError | DataError)
             if refused or not any(file.is_file() for file in self.store.rglob("*")):
                 self._remove()
@@ -138,9 +138,8 @@ class RunFolder:
         previous = self.path / _PREVIOUS
         if self.complete:
             (self.path / _MANIFEST).replace(previous)
-        if not previous.exists():
-            return
-        for name in set(json.loads(previous.read_text(encoding="utf-8"))["files"]) - names:
+        earlier = _files_of(previous)
+        for name in set(earlier or ()) - names:
             if (self.path / name).resolve().is_relative_to(self.path.resolve()):
                 (self.path / name).unlink(missing_ok=True)
 
@@ -148,7 +147,10 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is a file; give a folder for the run")
         found = {file.name for file in self.path.iterdir()} if self.path.exists() else set()
-        if found and not found & _OWN:
+        ours = any(_files_of(self.path / name) is not None for name in (_MANIFEST, _PREVIOUS))
+        self._fresh = not found
+        # A run that was stopped early has a lock and no manifest yet.
+        if found and not ours and (".lock" not in found or _MANIFEST in found):
             raise UsageError(f"{self.path} is not empty and holds no run; give a new folder")
 
     def _remove(self) -> None:
@@ -159,6 +161,18 @@ class RunFolder:
             if any(folder.iterdir()):
                 break
             folder.rmdir()
+
+
+def _files_of(manifest: Path) -> dict[str, str] | None:
+    """List the files of a run by its manifest; None where there is none, or it is not one of ours."""
+    if not manifest.is_file():
+        return None
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    ours = isinstance(content, dict) and content.get("format") == 1 and isinstance(content.get("files"), dict)
+    return dict(content["files"]) if ours else None
 
 
 def file_hash(file: str | Path) -> str:

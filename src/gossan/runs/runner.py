@@ -109,7 +109,7 @@ class Runner:
                 for argument, need in task.inputs.items()
             }
             key = task_key(task, inputs, {**base, "threads": threads})
-            settings = json.dumps(dict(task.settings), allow_nan=False)
+            settings = json.dumps({**task.settings, **task.places}, allow_nan=False)
             calls[task.name] = Call(task.name, task.function, settings, inputs, key, threads, task.weight)
         return calls
 

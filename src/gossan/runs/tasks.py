@@ -33,6 +33,9 @@ class Task:
         Argument -> name of the task whose result it takes, or a list of names for a list of results.
     weight
         Expected share of the work beside the other tasks, any unit.
+    places
+        Further settings that say where things lie, such as the folder of the input files. They are no part of
+        the key: what lies there is known by its hash, and a moved project is the same project.
     threads
         Threads that numerical libraries may use in it; None takes the runner's.
     """
@@ -42,6 +45,7 @@ class Task:
     settings: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     weight: float = 1.0
+    places: Mapping[str, str] = field(default_factory=dict)
     threads: int | None = None
 
 
