@@ -186,7 +186,7 @@ def test_a_new_project_is_checked_and_reads_back_with_its_rasters(tmp_path):
     assert [(raster.path, raster.band) for raster in written.rasters] == [("a.tif", 1), ("b.tif", 2)]
     assert written.windows.strides == (64, 32)
     assert 'crs = ""' in new_project(values | {"project.crs": ""}, name="new")
-    with pytest.raises(UsageError, match="did you mean 'windows.size'"):
+    with pytest.raises(UsageError, match=r"did you mean 'windows\.size'"):
         new_project(values, ["windows.siez=32"], name="new")
 
 

@@ -178,7 +178,8 @@ def report(
     """Write the report of a run again."""
     from gossan.report import write_report
 
-    _check_overrides(overrides or ())
+    if overrides:
+        _check_overrides(overrides)
     with _progress() as show:
         show(0.0, None, "drawing the figures")
         path = write_report(folder)
@@ -192,7 +193,7 @@ def doctor(
     out: OutFile = None, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Say what is installed here, what it will compute on, and what is missing."""
-    found = _examine(_check_overrides(overrides or (), used="training.device").training.device)
+    found = _examine(_check_overrides(overrides, "training.device").training.device if overrides else "auto")
     _print(found, as_json, _outline(found), out)
     if found["problems"]:
         raise typer.Exit(1)
@@ -219,15 +220,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 traceback.print_exception(error)
             return _refuse(str(error), error.exit_code, as_json)
         except (KeyboardInterrupt, typer.Abort):
-            return _refuse(_INTERRUPTED, 130, as_json)
+            code = 130
         except OSError as error:
             if debug:
                 traceback.print_exception(error)
             return _refuse(str(error), 1, as_json)
+    if code == 130:  # some versions of typer return it, others raise
+        return _refuse("interrupted; the same command goes on from here", code, as_json)
     return int(code)
 
-
-_INTERRUPTED = "interrupted; the same command goes on from here"
 
 #: Typer's base of usage errors; which library it lies in depends on typer's version.
 _UsageMistake: type[Exception] = typer.BadParameter.__mro__[2]
@@ -253,11 +254,8 @@ def _unexpected(
     """Say in one line what nobody foresaw."""
     if debug:
         sys.__excepthook__(kind, error, trace)
-    line = (
-        f"{kind.__name__}: {' '.join(str(error).split())}; this is a fault of gossan: run again with --debug"
-    )
-    interrupted = issubclass(kind, KeyboardInterrupt)
-    _refuse(*((_INTERRUPTED, 130) if interrupted else (f"{line} and report it", 1)), as_json)
+    line = f"{kind.__name__}: {' '.join(str(error).split())}"
+    _refuse(f"{line}; this is a fault of gossan: run again with --debug and report it", 1, as_json)
 
 
 def _hear_warnings(debug: bool) -> None:
@@ -474,10 +472,8 @@ def _torch_state(wanted: str) -> dict[str, str]:
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     usable = [name for name, is_there in there.items() if is_there and wanted in ("auto", name)]
-    return {
-        "device": next(iter(usable), f"none: {wanted} is not there"),
-        "torchvision operators": _torchvision.mode(),
-    }
+    device = next(iter(usable), f"none: {wanted} is missing")
+    return {"device": device, "torchvision operators": _torchvision.mode()}
 
 
 def _requirements() -> tuple[list[str], dict[str, list[str]]]:
