@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-EPOCHS = 1
+#: Real windows of the one epoch that is run: two batches of 32 after SMOTE.
+ORE, BARREN = 8, 32
 LIMIT_GIB = 3.0
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        stages = _stages(Path(folder), arguments.windows)
+        stages = _stages(Path(folder))
     content = {"format": 1, "limit_gib": LIMIT_GIB, "stages": stages, "peak_gib": stages[-1]["peak_gib"]}
     print(json.dumps(content, indent=1))
     if arguments.to:
@@ -38,13 +39,13 @@ def main() -> None:
         arguments.to.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _stages(folder: Path, count: int) -> list[dict[str, object]]:
+def _stages(folder: Path) -> list[dict[str, object]]:
     from gossan import io
     from gossan.balance import BalanceSettings
     from gossan.config import load_project
     from gossan.hooks import no_checkpoint, no_progress
     from gossan.models import ModelSettings, make_scorer
-    from gossan.models.training import TrainingSettings
+    from gossan.models.training import TrainingSettings, make_feed
     from gossan.pipeline import tasks
     from gossan.pipeline.plan import fold_tasks, survey_tasks
     from gossan.pipeline.prepare import derive, read_survey
@@ -76,17 +77,19 @@ def _stages(folder: Path, count: int) -> list[dict[str, object]]:
     index = tasks.training_index(designed, "strict 0/0")
     windows = designed["windows"].iloc[index]
     ore = windows["deposits"].to_numpy() > 0
-    rows = np.sort(np.concatenate([np.flatnonzero(ore), np.flatnonzero(~ore)[: max(count - ore.sum(), 32)]]))
     layers = [name for name in kept["layers"] if name != "fault density"]
     recipe = Recipe.fit(prepared["stack"], windows, layers, encoding="ordinal", valid=False)
-    scorer = make_scorer(
-        "mfaf-resnet18",
-        model=ModelSettings(),
-        training=TrainingSettings(preset="paper", epochs=EPOCHS, threads=2, batch=32),
+    train = WindowSet(prepared["stack"], windows, recipe)
+    make_feed(
+        train, ore, np.arange(len(ore)), balance=BalanceSettings(), augment=False, seed=[0], protocol="strict"
     )
-    train = WindowSet(prepared["stack"], windows.iloc[rows], recipe)
-    scorer.fit(train, ore[rows], balance=BalanceSettings(), seed=[0])
-    done(f"SMOTE of {int(ore.sum())} ore windows, an epoch of {len(rows)} x {len(train.channels)} channels")
+    done(f"SMOTE of {int(ore.sum())} of {len(ore)} windows, {len(train.channels)} channels")
+    few = np.sort(np.concatenate([np.flatnonzero(ore)[:ORE], np.flatnonzero(~ore)[:BARREN]]))
+    training = TrainingSettings(preset="paper", epochs=1, threads=2)
+    scorer = make_scorer("mfaf-resnet18", model=ModelSettings(), training=training)
+    part = WindowSet(prepared["stack"], windows.iloc[few], recipe)
+    scorer.fit(part, ore[few], balance=BalanceSettings(), seed=[0])
+    done("training steps of MFAF-ResNet18, batches of 32")
     return stages
 
 
