@@ -68,7 +68,7 @@ def _stages(folder: Path) -> list[dict[str, object]]:
     resolved = derive(project, read_survey(project))
     both = {"progress": no_progress, "checkpoint": no_checkpoint}
     first = {task.name: task for task in survey_tasks(resolved, {})}
-    prepared = tasks.prepare(**first["prepare"].settings, **both)
+    prepared = tasks.prepare(**first["prepare"].settings, **first["prepare"].places, **both)
     done("stack")
     designed = tasks.design(prepare=prepared, **first["design"].settings, **both)
     later = {task.name: task for task in fold_tasks(resolved, designed)}
