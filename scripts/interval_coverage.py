@@ -5,7 +5,8 @@
 A survey is a cheap score model: barren areas score N(0, 1), ore areas skill + camp effect + N(0, 1), deposits
 are spread unevenly over camps, camps are held out whole, and each fold's model shifts and blurs all scores
 anew. The truth is the AUC of a new camp's ore against barren ground in a large draw of the same model.
-Beside it stand intervals that are often printed: the spread of fold AUCs, and DeLong's.
+Beside it stand intervals that are often printed: the spread of fold AUCs, and DeLong's; and the intervals of
+other measures, whose truth is their mean over all surveys.
 """
 
 import argparse
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 NOMINAL = 0.95
 #: The coverage that must not be significantly undercut, and at which level.
 FLOOR, LEVEL = 0.85, 0.05
+
+OTHERS = ("capture_5", "capture_10", "capture_20", "mean_log_rank")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def coverage(surveys: int, seed: int, model: Model | None = None) -> dict[str, A
     model = model or Model()
     truth = true_auc(model, np.random.SeedSequence([seed, surveys]))
     drawn = (survey(model, np.random.SeedSequence([seed, number])) for number in range(surveys))
-    auc, found = zip(*(intervals(table) for table in drawn), strict=True)
+    summaries, found = zip(*(intervals(table) for table in drawn), strict=True)
+    auc = [summary["auc"]["mean"] for summary in summaries]
     given = {name: [each[name] for each in found if each[name] is not None] for name in found[0]}
     hits = {name: sum(low <= truth <= high for low, high in pairs) for name, pairs in given.items()}
     p = float(binomtest(hits["ci95"], surveys, FLOOR, alternative="less").pvalue)
@@ -104,6 +108,7 @@ def coverage(surveys: int, seed: int, model: Model | None = None) -> dict[str, A
         "p of so few, were the coverage the floor": p,
         "not significantly below the floor": p > LEVEL,
         "coverage of other intervals": {name: hit / surveys for name, hit in hits.items() if name != "ci95"},
+        "coverage of the mean over surveys": {name: _around(name, summaries) for name in OTHERS},
         "mean width": {
             name: round(float(np.mean([high - low for low, high in pairs])), 4)
             for name, pairs in given.items()
@@ -143,18 +148,25 @@ def true_auc(model: Model, seed: np.random.SeedSequence, pairs: int = 4_000_000)
     return float(np.mean(ore > barren))
 
 
-def intervals(table: "pd.DataFrame") -> tuple[float, dict[str, Any]]:
-    """Give the headline, and by name (low, high) or None of its interval and of those it is compared with."""
-    auc = metrics.summarise(table)["auc"]
+def intervals(table: "pd.DataFrame") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the summary, and by name (low, high) or None of the headline's interval and of its rivals."""
+    summary = metrics.summarise(table)
     each = [(fold["repeat"], fold["auc"]) for fold in metrics.folds_of(table) if fold["auc"] is not None]
     once = table[table["repeat"] == 0]
     fixed = metrics.delong(metrics.fold_percentile(once), once["is_ore"])
-    return auc["mean"], {
-        "ci95": auc["ci95"],
+    return summary, {
+        "ci95": summary["auc"]["ci95"],
         "sd over folds of one repeat": _spread([area for repeat, area in each if repeat == 0]),
         "sd over folds and repeats": _spread([area for _, area in each]),
         "DeLong of one repeat, ranks within folds": (fixed.low, fixed.high),
     }
+
+
+def _around(name: str, summaries: Sequence[dict[str, Any]]) -> float:
+    """Give the share of surveys whose interval of a measure holds the measure's mean over all of them."""
+    truth = np.mean([summary[name]["mean"] for summary in summaries])
+    held = [ci[0] <= truth <= ci[1] for summary in summaries if (ci := summary[name]["ci95"]) is not None]
+    return float(sum(held) / len(summaries))
 
 
 def _spread(areas: Sequence[float]) -> tuple[float, float]:
