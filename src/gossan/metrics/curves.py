@@ -65,7 +65,10 @@ class PrecisionRecall(NamedTuple):
 
 
 def roc_curve(score: ArrayLike, is_ore: ArrayLike) -> Curve:
-    """Give share of barren (x) against share of ore (y) found at each score; the area under it is `auc`."""
+    """Give share of barren (x) against share of ore (y) found at each score; the area under it is `auc`.
+
+    Misleads where ore is rare: x = .1 may be ten barren areas to each ore area; see `precision_recall`.
+    """
     values, ore = both_classes(score, is_ore)
     found, wrong, threshold = cumulate(values, ore.astype(np.float64), (~ore).astype(np.float64))
     return Curve(wrong / wrong[-1], found / found[-1], threshold)
@@ -109,6 +112,9 @@ def prediction_rate(score: ArrayLike, area: ArrayLike, deposits: ArrayLike) -> C
     With deposits that were held out it is the prediction rate, with those trained on the success rate. For
     equal areas, one deposit an ore area and no ties the area under it is pi / 2 + (1 - pi) AUC, pi being the
     share of ore areas.
+
+    Misleads where the two rates are mixed up: the success rate of a flexible model is near 1 whatever it is
+    worth on new ground. With one map of few deposits each is a step of the curve; see `camp_bands`.
 
     Parameters
     ----------

@@ -35,7 +35,11 @@ class Calibration(NamedTuple):
 
 
 def brier(probability: ArrayLike, is_ore: ArrayLike) -> float:
-    """Give the mean squared difference between probability and truth, in [0, 1], 0 is best; NaN stays NaN."""
+    """Give the mean squared difference between probability and truth, in [0, 1], 0 is best; NaN stays NaN.
+
+    B = sum (p_i - y_i)^2 / n (Brier 1950). Misleads where ore is rare: 0 everywhere gets the prevalence, such
+    as .02, which looks good; `brier_skill` puts it beside the base rate.
+    """
     return float(
         np.mean((np.asarray(probability, dtype=np.float64) - np.asarray(is_ore, dtype=np.float64)) ** 2)
     )
@@ -47,8 +51,8 @@ def brier_skill(probability: ArrayLike, is_ore: ArrayLike, base: ArrayLike | Non
     B is the mean of (p - y)^2, B0 that of (base - y)^2 (Brier 1950; Murphy 1973). 1 is perfect, 0 as good as
     saying the base rate everywhere, below 0 worse than that.
 
-    Misleads for rare ore: B0 is about the prevalence, so that the skill of a useful ranking is small (.05 to
-    .2 is common) and one confident mistake takes much of it. The base rate of the very rows, used without
+    Misleads between grounds: a calibrated score with an AUC of .77 (two normal classes) has a skill of .15
+    where 16 % of the rows are ore and of .03 where 2 % are. The base rate of the very rows, used without
     `base`, is known only afterwards and makes the rival a little too good.
 
     Parameters
@@ -148,8 +152,11 @@ def calibration_line(probability: ArrayLike, is_ore: ArrayLike) -> tuple[float, 
 def calibration(probability: ArrayLike, is_ore: ArrayLike, *, bins: int = 10) -> Calibration:
     """Compare probabilities with the share of ore in bins of equal number (tied probabilities stay together).
 
-    The error is the mean absolute difference of the two, weighted by the bins' numbers. A perfectly
-    calibrated score gets .03 by chance with 1,000 rows and 10 bins.
+    The error is the mean absolute difference of the two, weighted by the bins' numbers: sum n_b |mean p -
+    share of ore| / n (expected calibration error; Naeini et al. 2015, there with bins of equal width).
+
+    Misleads on few rows, since it cannot be negative: a perfectly calibrated score gets about .03 by chance
+    with 1,000 rows and 10 bins, .07 with 126 (a seventh ore). The base rate everywhere gets 0.
     """
     values, ore = np.asarray(probability, dtype=np.float64), np.asarray(is_ore, dtype=np.float64)
     if not values.size or np.isnan(values).any():

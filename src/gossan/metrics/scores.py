@@ -39,6 +39,11 @@ def placements(ore: ArrayLike, barren: ArrayLike) -> Array:
 def auc(score: ArrayLike, is_ore: ArrayLike) -> float:
     """Give the probability that an ore score is above a barren one; ties count half.
 
+    AUC = P(s+ > s-) + P(s+ = s-) / 2, Mann and Whitney's U over the number of pairs (Hanley and McNeil 1982).
+
+    Misleads as usefulness: it weighs all thresholds alike, of which a survey can afford the first few, and it
+    does not see how rare ore is. Scores of different models must not be pooled for it.
+
     Parameters
     ----------
     score
@@ -133,7 +138,8 @@ def z_auc(auc: ArrayLike, n_ore: ArrayLike, n_barren: ArrayLike) -> Any:
 def average_precision(score: ArrayLike, is_ore: ArrayLike) -> float:
     """Give the precision averaged over the ore found, by falling score; tied scores enter together.
 
-    A random score gets about the prevalence, so it compares only within one prevalence.
+    AP = sum over thresholds of (recall_i - recall_(i-1)) precision_i. Misleads between grounds: a random
+    score gets about the prevalence, so it compares only within one prevalence.
     """
     values, ore = both_classes(score, is_ore)
     found, wrong, _ = cumulate(values, ore.astype(np.float64), (~ore).astype(np.float64))
