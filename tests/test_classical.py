@@ -8,7 +8,7 @@ from gossan.balance import BalanceSettings
 from gossan.errors import DataError
 from gossan.metrics import auc
 from gossan.models import TrainingSettings, load_scorer, make_scorer, names, tables
-from gossan.models.tables import TableScorer, summarise_windows, summary_names, tabulate
+from gossan.models.tables import TableScorer, summarise_windows, summary_names
 
 RIVALS = names("classical")
 #: Those whose .5 is balanced odds; the isolation forest's is the median window.
