@@ -8,7 +8,7 @@ from gossan.balance import BalanceSettings
 from gossan.errors import DataError
 from gossan.metrics import auc
 from gossan.models import TrainingSettings, load_scorer, make_scorer, names, tables
-from gossan.models.tables import TableScorer, summarise_windows, summary_names
+from gossan.models.tables import TableScorer, summarise_windows, summary_names, tabulate
 
 RIVALS = names("classical")
 #: Those whose .5 is balanced odds; the isolation forest's is the median window.
@@ -112,3 +112,16 @@ class TestRivals:
         scorer.predict(windows, progress=seen.append)
         assert seen[-1] == 1.0
         assert seen[: seen.index(1.0)] == sorted(seen[: seen.index(1.0)])
+
+
+def test_binning_before_boosting_changes_nothing_where_every_value_has_its_bin():
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    windows, is_ore = planted(n=80, n_ore=20, lift=0.5)
+    table = tabulate(windows)
+    scorer = make_scorer("gradient-boosting").fit_table(table, is_ore, seed=[0])
+    plain = HistGradientBoostingClassifier(
+        learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=10, class_weight="balanced", random_state=0
+    )
+    expected = plain.fit(table.features, is_ore).predict_proba(table.features)[:, 1]
+    np.testing.assert_allclose(scorer.score_table(table), expected, atol=1e-9)
