@@ -112,3 +112,16 @@ class TestRivals:
         scorer.predict(windows, progress=seen.append)
         assert seen[-1] == 1.0
         assert seen[: seen.index(1.0)] == sorted(seen[: seen.index(1.0)])
+
+
+def test_binning_before_boosting_changes_nothing_where_every_value_has_its_bin():
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    windows, is_ore = planted(n=80, n_ore=20, lift=0.5)
+    table = tabulate(windows)
+    scorer = make_scorer("gradient-boosting").fit_table(table, is_ore, seed=[0])
+    plain = HistGradientBoostingClassifier(
+        learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=10, class_weight="balanced", random_state=0
+    )
+    expected = plain.fit(table.features, is_ore).predict_proba(table.features)[:, 1]
+    np.testing.assert_allclose(scorer.score_table(table), expected, atol=1e-9)

@@ -15,6 +15,9 @@ from gossan.models.tuning import above, one_of, whole
 
 __all__ = ["ClassicalScorer", "summarise_windows", "summary_names"]
 
+#: Quantile bins of a feature for boosting; scikit-learn takes no more.
+BINS = 255
+
 
 def _forest(values: dict[str, Any], seed: int, threads: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier
@@ -22,12 +25,36 @@ def _forest(values: dict[str, Any], seed: int, threads: int) -> Any:
     return RandomForestClassifier(**values, class_weight="balanced", n_jobs=threads, random_state=seed)
 
 
+class _Binned:
+    """Boosting on features cut at their quantiles.
+
+    Given weights, scikit-learn 1.9 looks for the quantiles of its own bins one by one: 4 s for 450 windows of
+    128 features. On values that are binned already it has nothing to look for.
+    """
+
+    def __init__(self, booster: Any) -> None:
+        self.booster = booster
+
+    def fit(self, features: NDArray[np.float64], is_ore: NDArray[np.bool_]) -> None:
+        self.edges = np.quantile(features, np.linspace(0, 1, BINS + 1)[1:-1], axis=0).T
+        self.booster.fit(self._bin(features), is_ore)
+
+    def predict_proba(self, features: NDArray[np.float64]) -> Any:
+        return self.booster.predict_proba(self._bin(features))
+
+    def _bin(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        columns = zip(self.edges, features.T, strict=True)
+        return np.column_stack([np.searchsorted(*each) for each in columns]).astype(np.float64)
+
+
 def _boosting(values: dict[str, Any], seed: int, threads: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     # Early stopping would hold out windows that share pixels with the rest.
-    return HistGradientBoostingClassifier(
-        **values, class_weight="balanced", early_stopping=False, random_state=seed
+    return _Binned(
+        HistGradientBoostingClassifier(
+            **values, class_weight="balanced", early_stopping=False, random_state=seed
+        )
     )
 
 
