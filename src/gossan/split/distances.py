@@ -22,10 +22,11 @@ def distance_match(
 ) -> dict[str, Any]:
     """Compare the distances at which a split tests with those at which the map is used.
 
-    Every distance is between window centres. *Use*: from every area of the map to the nearest area with a
-    known deposit, 0 for those themselves. *Test*: from every held-out ore window to the nearest ore area that
-    its fold was trained on; also given for every test window. The closer the two distributions, the more a
-    score of the split says about the map (kNNDM; Linnenbrink et al. 2024, Geosci. Model Dev. 17, 5897).
+    Every distance is between window centres. *Use*: from every area without a known deposit, which is where
+    the map is asked, to the nearest area with one. *Test*: from every held-out ore window to the nearest ore
+    area that its fold was trained on; also given for every test window. The closer the two distributions,
+    the more a score of the split says about the map (kNNDM; Linnenbrink et al. 2024, Geosci. Model Dev. 17,
+    5897).
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def distance_match(
     UsageError
         For a resolution that is not above 0.
     DataError
-        Where there is no ore area, or a fold tests or trains on none.
+        Where there is no barren area, or a fold tests no ore window or trains on no ore area.
     """
     from scipy.stats import wasserstein_distance
 
@@ -56,9 +57,11 @@ def distance_match(
     ore = flags(is_ore, len(windows))
     metres = np.asarray(place * resolution, dtype=np.float64)
     area = windows["number"].to_numpy() > 0
+    if not (area & ~ore).any():
+        raise DataError(f"0 barren areas among {area.sum()} given; distances of use need some")
     pairs = [_fold_distances(metres, ore, area, k, *fold) for k, fold in enumerate(split.folds, 1)]
     found = {
-        "map_to_ore": _nearest(metres[area & ore], metres[area]),
+        "map_to_ore": _nearest(metres[area & ore], metres[area & ~ore]),
         "test_to_training": np.concatenate([near[tested] for near, tested in pairs]),
         "all_to_training": np.concatenate([near for near, _ in pairs]),
     }
@@ -119,5 +122,6 @@ def _sentence(use: NDArray[np.float64], test: NDArray[np.float64], verdict: str)
     }[verdict]
     return (
         f"Held-out ore lies {test.mean() / 1000:.1f} km on average from the nearest ore that its model was "
-        f"trained on, an area of the map {use.mean() / 1000:.1f} km from the nearest known ore: {meaning}."
+        f"trained on, an area without a known deposit {use.mean() / 1000:.1f} km from the nearest with one: "
+        f"{meaning}."
     )

@@ -22,10 +22,10 @@ def factor_range(
     """Return the practical variogram range, in pixels, of the first factor of number channels.
 
     The factor is the first principal component of the channels, standardised over a random sample of the
-    valid pixels, with the mean in place of missing values. Its isotropic empirical semivariogram (Matheron's)
-    up to half the map's longer side is fitted by the exponential model
-    nugget + sill (1 - exp(-3 h / range)), weighted by the number of pairs. At the practical range 95 % of the
-    sill is reached.
+    valid pixels, with the mean in place of missing values. Its isotropic empirical semivariogram (Matheron)
+    up to a third of the map's longer side is fitted by the exponential model
+    nugget + sill (1 - exp(-3 h / range)), least squares weighted by the square root of the number of pairs.
+    At the practical range, which is returned, 95 % of the sill is reached.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def factor_range(
     if factor is None:
         return 0.0
     longest = float(max(valid.shape))
-    lag, half_square, pairs = _semivariogram(np.stack((row, col), axis=1), factor, longest / 2)
+    lag, half_square, pairs = _semivariogram(np.stack((row, col), axis=1), factor, longest / 3)
     return _practical_range(lag, half_square, pairs, longest)
 
 
@@ -110,7 +110,8 @@ def _practical_range(
     """Fit nugget, sill and range of the exponential model: for each range the other two are linear."""
     from scipy.optimize import minimize_scalar, nnls
 
-    weight = np.sqrt(pairs / pairs.sum())
+    # Far bins have most pairs by far, but the near ones tell the range: hence the root of their number.
+    weight = (pairs / pairs.sum()) ** 0.25
 
     def fitted(log_range: float) -> tuple[NDArray[np.float64], float]:
         rise = -np.expm1(-3 * lag / np.exp(log_range))
