@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from gossan.balance import BalanceSettings
 from gossan.barren import BarrenSettings
 from gossan.errors import UsageError
+from gossan.explain import ExplainSettings
 from gossan.interpolate import InterpolateSettings
 from gossan.models import ModelSettings
 from gossan.models.training import TrainingSettings
@@ -95,6 +96,7 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     targets: TargetSettings = field(default_factory=TargetSettings)
+    explain: ExplainSettings = field(default_factory=ExplainSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +232,8 @@ LIMITS: Mapping[str, Limit] = {
     "validation.inner": _amount,
     "targets.threshold": Limit(least=0, most=1),
     "targets.budget": Limit(over=0, most=1),
+    "explain.repeats": _count,
+    "explain.steps": Limit(least=8),
 }
 
 
