@@ -1,7 +1,7 @@
 """The charts that say how far to trust a map: precision, calibration, ground against deposits, distances."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -168,13 +168,19 @@ def _crossing(axes: "Axes", area: Mapping[str, Any]) -> None:
     at, pr, oa = area.get("at"), area.get("pr"), area.get("oa")
     if at is None or pr is None or oa is None:
         return
+    axes.plot([at, at], [0, pr], color=INK, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
     axes.plot([at], [pr], marker="o", markersize=7, markerfacecolor="none", color=INK, zorder=5)
     text = f"{100 * pr:.0f} % of deposits\nin {100 * oa:.0f} % of ground"
     if area.get("nd") is not None:
         text += f"\nNd = {area['nd']:.2g}"
-    # below the crossing neither line runs
-    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "va": "top", "ha": "center"}
-    axes.annotate(text, (at, pr), (0, -16), **look)
+    left, right = axes.get_xlim()
+    place = (at - left) / ((right - left) or 1)
+    side: Literal["left", "center", "right"] = (
+        "left" if place < 0.25 else "right" if place > 0.75 else "center"
+    )
+    # at its foot: below the crossing neither line runs
+    backing = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    axes.text(at, 0.03, text, ha=side, va="bottom", fontsize=7, bbox=backing, zorder=2)
 
 
 def distance_plot(samples: Mapping[str, Sequence[float]], *, title: str = "Distances") -> "Figure":

@@ -44,11 +44,15 @@ def model_card(report: ReportModel) -> str:
         "percent": words.percent,
         "significant": words.significant,
         "md": _escape,
+        "code": _code,
     }
     environment.filters.update({name: _of_known(function) for name, function in functions.items()})
     report = words.settled(report)
     text = environment.get_template("model_card.md.jinja").render(
-        report=report, models=words.by_model(report), said=verdicts.sentences(report)
+        report=report,
+        models=words.by_model(report),
+        said=verdicts.sentences(report),
+        said_short=words.verdict(report).split(":")[0].capitalize(),
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -71,3 +75,16 @@ def _escape(text: Any) -> str:
     line = " ".join(words.named(text).split())
     plain = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|#])", r"\\\1", plain)
+
+
+def _code(text: Any) -> str:
+    """Put a command into a code span that its own backticks cannot end.
+
+    >>> _code("a"), _code("a `b` c")
+    ('`a`', '``a `b` c``')
+    """
+    line = " ".join(str(text).split())
+    runs = [len(run) for run in re.findall(r"`+", line)]
+    fence = "`" * (max(runs, default=0) + 1)
+    room = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{room}{line}{room}{fence}"

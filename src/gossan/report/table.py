@@ -35,12 +35,12 @@ def whole(value: Any) -> str:
 
 
 def kilometres(value: Any, digits: int = 3) -> str:
-    """Write a length given in metres with so many significant digits.
+    r"""Write a length given in metres with so many significant digits.
 
     >>> kilometres(3200), kilometres(183.4, 2), kilometres(None)
-    ('3.2 km', '0.18 km', '–')
+    ('3.2\xa0km', '0.18\xa0km', '–')
     """
-    return NONE if value is None else f"{float(value) / 1000:.{digits}g} km"
+    return NONE if value is None else f"{float(value) / 1000:.{digits}g}\u00a0km"
 
 
 def choices(value: Any) -> str:

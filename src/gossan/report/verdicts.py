@@ -58,9 +58,10 @@ def _verdict(report: ReportModel) -> list[str]:
     camps = metrics.get("camps") or checked.get("camps")
     if said.startswith("not enough"):
         count = f"The map holds {camps} camps" if camps else "The map holds too few camps"
+        least = f" with fewer than {FEW_CAMPS}" if camps and camps < FEW_CAMPS else ""
         return [
-            f"{count} of deposits; no interval is given with fewer than {FEW_CAMPS}, and nothing on this page"
-            " shows that the map is better than chance."
+            f"{count} of deposits; no interval is given{least}, and nothing here shows that the map is"
+            " better than chance."
         ]
     if said:
         return [

@@ -149,13 +149,17 @@ def measure(value: Estimate | Mapping[str, Any] | float | None) -> str:
 
     >>> measure({"mean": 3.217, "ci95": [1.94, 5.02]}), measure({"mean": 0.0312}), measure(None)
     ('3.2 (1.9\xa0to\xa05.0)', '0.031', '–')
+    >>> measure({"mean": 0.0823, "ci95": [-0.02, 0.17]})
+    '0.08 (−0.02\xa0to\xa00.17)'
     """
     if value is None or isinstance(value, int | float):
         return significant(value)
     mean, ci = value.get("mean"), value.get("ci95")
     if mean is None or not ci:
         return significant(mean)
-    digits = _significant_decimals(float(mean))
+    # the interval decides: half of it is written with one digit, or two where the first is small
+    half = (ci[1] - ci[0]) / 2
+    digits = _significant_decimals(3 * half if half > 0 else float(mean))
     low, high = (number(float(end), digits) for end in ci)
     return f"{number(float(mean), digits)} ({low}\u00a0to\u00a0{high})"
 
@@ -286,7 +290,7 @@ def _auc_tile(report: ReportModel, summary: Summary) -> tuple[str, str] | None:
     ci = auc.get("ci95")
     value = number(float(auc["mean"]), _decimals(ci))
     if _too_few(report):
-        return "Not enough", f"to evaluate: {_camps(report) or 'too few'} camps (AUC {value}, no interval)"
+        return "Not enough", f"to evaluate: too few camps for an interval (AUC {value})"
     reach = f"95 % interval {interval(ci)}" if ci else "too few camps for an interval"
     second = f"; pooled over folds {number(float(pooled))}" if pooled is not None else ""
     return value, f"AUC within folds on held-out ground; {reach}{second}"
@@ -345,8 +349,11 @@ def _auc(report: ReportModel) -> str:
 def _verdict_sentence(report: ReportModel) -> str:
     camps = _camps(report)
     if _too_few(report):
-        count = f"only {camps} camps of deposits" if camps else "too few camps of deposits"
-        return f"Not enough to evaluate: {count}, and an interval needs {FEW_CAMPS}."
+        if camps is not None and camps < FEW_CAMPS:
+            return (
+                f"Not enough to evaluate: only {camps} camps of deposits, and an interval needs {FEW_CAMPS}."
+            )
+        return "Not enough to evaluate: too few camps of deposits for an interval."
     return (
         f"The evidence is weak: {camps or 'few'} camps, fewer than {MANY_CAMPS}, so a single camp can move"
         " every number here."
