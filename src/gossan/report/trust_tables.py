@@ -152,7 +152,8 @@ def _ground(report: ReportModel) -> Table:
     note = (
         "Share of held-out deposits in so much of the ground, the best first, with intervals by camps where"
         " there are enough; by chance it is the share of the ground. Lift: times chance. Nd: share of"
-        " deposits over that of ground where the two curves of the prediction-area plot cross. Log rank: nearer the top is lower."
+        " deposits over that of ground where the two curves of the prediction-area plot cross."
+        " Log rank: nearer the top is lower."
     )
     caption = "Held-out deposits in the best ground"
     return Table(caption, head, rows if shares or rest else (), note=note)
