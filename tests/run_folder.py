@@ -453,11 +453,11 @@ def _trusted():
             "x": share.tolist(),
             "y": (share**0.42).tolist(),
             "threshold": thresholds,
-            "at": 0.670,
-            "oa": 0.323,
-            "pr": 0.677,
-            "nd": 2.096,
-            "ln_nd": 0.740,
+            "at": 0.6562,
+            "oa": 0.3536,
+            "pr": 0.6464,
+            "nd": 1.828,
+            "ln_nd": 0.603,
         },
         "thresholds": [
             {

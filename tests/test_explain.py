@@ -7,6 +7,7 @@ import xarray as xr
 from scipy.special import expit
 
 from fake_windows import FakeWindows, planted
+from gossan.applicability import fit_applicability
 from gossan.balance import BalanceSettings
 from gossan.errors import UsageError
 from gossan.explain import (
@@ -58,10 +59,7 @@ def ground(n=40, size=6, seed=0, holes=True):
     values[:, 4] = rng.random((n, 1, 1)) < 0.5
     values[:, 5], values[:, 6] = 1 - values[:, 4], 1
     valid = rng.random((n, size, size)) < (0.8 if holes else 1.1)
-    windows = FakeWindows(
-        values * valid[:, None], classes=(4, 5), valid=valid, valid_channel=6, channels=NAMES
-    )
-    return windows
+    return FakeWindows(values * valid[:, None], classes=(4, 5), valid=valid, valid_channel=6, channels=NAMES)
 
 
 def rows(n=40, folds=2, ore=(0, 3, 7, 21, 30), repeat=0):
@@ -312,6 +310,28 @@ class TestSummaries:
             np.sum(weights[np.isin(summaries.channel, each)] ** 2) for each in ([0, 1], [2], [3], [4, 5])
         ]
         np.testing.assert_allclose(total, [0.04, 0.04, 0, 0])
+
+
+def region(seed, shift=()):
+    """Windows of a region: channels vary from window to window and from pixel to pixel."""
+    rng = np.random.default_rng(seed)
+    values = 0.8 * rng.standard_normal((200, 6, 1, 1)) + 0.6 * rng.standard_normal((200, 6, 8, 8))
+    values[:, list(shift)] += 3
+    return window_summaries(FakeWindows(values))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_region_moved_by_three_sd_in_two_important_channels_lies_outside_and_an_unmoved_one_inside(seed):
+    names = [f"layer {i}" for i in range(6)]
+    influence = pd.DataFrame({"group": names, "drop": [0.2, 0.15, 0.02, 0.01, -0.01, 0.0]})
+    training, groups = region(seed), [Group(name, (name,)) for name in names]
+    weights = feature_weights(influence, groups, FakeWindows(np.zeros((1, 6, 8, 8))), training)
+    every = np.arange(200)
+    folds = [(every[abs(every - (20 + 40 * k)) > 25], np.arange(40 * k, 40 * k + 40)) for k in range(5)]
+    area = fit_applicability(training.features, weights, every % 20 == 0, folds, names=training.names)
+    assert np.mean(~area.inside(region(seed + 50).features)) <= 0.1
+    assert np.mean(~area.inside(region(seed + 50, shift=(0, 1)).features)) >= 0.9
+    assert np.mean(~area.inside(region(seed + 50, shift=(4, 5)).features)) <= 0.1
 
 
 def test_a_real_window_set_and_a_forest_are_explained():

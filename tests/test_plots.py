@@ -581,3 +581,12 @@ def test_every_camp_has_an_outline_and_its_number(ground, made):
     assert sorted(int(text.get_text()) for text in figure.axes[0].texts) == camps
     assert f"Camp, with its number ({len(camps)})" in words(figure)
     assert "Held-out fold" in words(figure)
+
+
+def test_deposits_in_no_camp_are_not_outlined_together(ground, made):
+    deposits = made.layers["deposits"].assign(camp=0)
+    deposits.loc[0, "camp"] = 7
+    figure = plots.folds_map(replace(ground, deposits=deposits), made.layers["areas"])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["7"]
+    bare = plots.folds_map(replace(ground, deposits=deposits.assign(camp=0)), made.layers["areas"])
+    assert not bare.axes[0].texts

@@ -443,6 +443,32 @@ def test_with_few_camps_the_intervals_stay_and_the_evidence_is_called_weak(repor
     assert "0.61 to 0.85" in page
 
 
+def test_without_intervals_nothing_is_said_to_have_one(report):
+    small = words.settled(few(report, 5))
+    for table in ("models", "audit"):
+        assert not [head for head in all_tables(small)[table].head if "interval" in head]
+    plans = {plan.name: plan for plan in pictures._chart_plans(small)}
+    for name in ("auc", "audit"):
+        assert "interval" not in plans[name].draw().axes[0].get_xlabel()
+        assert "interval" not in plans[name].alt + plans[name].caption
+
+
+def test_the_score_names_what_it_estimates(report):
+    assert all_tables(report)["models"].caption.endswith(": new camp")
+    paper = report | {"metrics": report["metrics"] | {"protocol": "paper"}}
+    assert all_tables(paper)["models"].caption.endswith(": near known")
+    assert "new camp**" not in model_card(paper)
+    assert "expect less on new ground" in model_card(paper)
+
+
+def test_the_audit_goes_from_the_loosest_to_the_strictest(report):
+    rows = report["audit"]["mfaf-resnet18"]["rows"]
+    mixed = report | {"audit": {"mfaf-resnet18": {"rows": rows[::-1]}}}
+    assert [row[1] for row in all_tables(mixed)["audit"].rows] == [row["label"] for row in rows]
+    plan = next(plan for plan in pictures._chart_plans(mixed) if plan.name == "audit")
+    assert [label.get_text() for label in plan.draw().axes[0].get_yticklabels()][-1] == rows[-1]["label"]
+
+
 def test_with_enough_camps_nothing_is_said_of_few(report):
     page = rendered(few(report, 12))
     assert "weak" not in page

@@ -141,7 +141,8 @@ def integrated_gradients(
     The margin is the logit of ore less that of barren, mean over branches and ensemble. The baseline is the
     window with all groups taken away, as in `reasons`; channels in no group, such as ``valid``, stay. The sum
     over groups and pixels is the margin less that of the baseline (completeness), but for the error of a sum
-    of ``steps`` terms; a warning counts the windows where it misses a tenth.
+    of ``steps`` terms; a warning counts the windows where it misses a tenth. A network with many kinks that
+    was fitted to few windows can need hundreds: raise ``steps`` until the warning goes, or trust `reasons`.
 
     Parameters
     ----------

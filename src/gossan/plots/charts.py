@@ -176,7 +176,8 @@ def interval_plot(rows: Sequence[Score], *, label: str = "AUC", chance: float = 
             "fontsize": 7,
         }
         axes.annotate("chance", (chance, 1), color=FAINT, **over)
-        axes.set_xlabel(f"{label} and its 95 % interval")
+        with_interval = any(interval is not None for _, _, interval in rows)
+        axes.set_xlabel(f"{label} and its 95 % interval" if with_interval else label)
     return figure
 
 

@@ -165,7 +165,10 @@ def draw_camps(axes: "Axes", ground: Ground, *, radius: float) -> list[Entry]:
 
     if ground.deposits is None or "camp" not in ground.deposits or not len(ground.deposits):
         return []
-    camps = ground.deposits[["camp", "geometry"]].dissolve("camp").geometry
+    in_camp = ground.deposits[~ground.deposits["camp"].isin([0, ""])]  # 0: in none, on ground left out
+    camps = in_camp[["camp", "geometry"]].dissolve("camp").geometry
+    if not len(camps):
+        return []
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.1}
     hulls = camps.convex_hull.buffer(radius)
     axes.add_collection(polygons(hulls, zorder=4, **look), autolim=False)

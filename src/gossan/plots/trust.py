@@ -239,6 +239,9 @@ def audit_plot(models: Mapping[str, Sequence[Score]], *, title: str = "Leakage a
                 axes.plot([value], [y], markeredgecolor="white", linestyle="none", **look)
             handles.append(Line2D([], [], label=shorten(name), linestyle="none", **look))
         axes.axvline(0.5, color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=0)
-        axes.set(title=title, xlabel="AUC and its 95 % interval (dotted: chance)")
+        with_interval = any(interval is not None for rows in models.values() for _, _, interval in rows)
+        axes.set(
+            title=title, xlabel=f"AUC{' and its 95 % interval' if with_interval else ''} (dotted: chance)"
+        )
         figure.legend(handles=handles, loc="outside lower right", ncols=min(3, max(1, len(handles))))
     return figure

@@ -179,9 +179,15 @@ def _chart_plans(report: ReportModel) -> Iterator[Plan]:
     ]
     if scores:
         said = "; ".join(f"{name} {estimate(auc)}" for name, auc in rows)
-        caption = "AUC of the model and its rivals on the same folds; intervals are clustered by camp."
+        banded = any(interval for _, _, interval in scores)
+        said_of = "; intervals are clustered by camp" if banded else ""
+        caption = f"AUC of the model and its rivals on the same folds{said_of}."
         yield Plan(
-            "auc", lambda: plots.interval_plot(scores), f"AUC with its interval: {said}.", caption, "chart"
+            "auc",
+            lambda: plots.interval_plot(scores),
+            f"AUC{' with its interval' if banded else ''}: {said}.",
+            caption,
+            "chart",
         )
     given = report.get("curves") or {}
     curves = {name: given[name] for name in by_model(report) if name in given}
@@ -239,4 +245,7 @@ def undrawable(report: ReportModel, maps: Maps) -> str:
     )
     elements = [row["element"] for row in (report.get("screening") or {}).get("rows") or []]
     channels = [str(name) for name in maps.stack["channel"].values]
-    return plots.missing_glyphs([maps.ground.credit, *units, *elements, *channels, *by_model(report)])
+    groups = [str(row.get("group")) for row in (report.get("influence") or {}).get("rows") or []]
+    factors = [str(row.get("factor")) for row in (report.get("attention") or {}).get("rows") or []]
+    names = (*units, *elements, *channels, *groups, *factors, *by_model(report))
+    return plots.missing_glyphs([maps.ground.credit, *names])

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gossan import plots
-from gossan.report.model import ReportModel
+from gossan.report.model import Audit, ReportModel
 from gossan.report.plan import Maps, Plan
 from gossan.report.table import kilometres
+from gossan.report.trust_tables import audit_rows
 from gossan.report.words import by_model, named, number, percent, significant
 
 __all__ = ["ci_pair", "trust_charts", "trust_maps", "why_charts"]
@@ -118,19 +119,7 @@ def _distance_plan(report: ReportModel) -> Iterator[Plan]:
 
 
 def _audit_plan(report: ReportModel) -> Iterator[Plan]:
-    models = {
-        model: [
-            (
-                str(row.get("label") or row.get("protocol")),
-                float(row["auc"]["mean"]),
-                ci_pair(row["auc"].get("ci95")),
-            )
-            for row in audit.get("rows") or []
-            if row.get("auc") and row["auc"].get("mean") is not None
-        ]
-        for model, audit in _by_run(report)
-    }
-    models = {model: rows for model, rows in models.items() if rows}
+    models = {model: rows for model, audit in _by_run(report) if (rows := _audited(audit))}
     if models:
         said = "; ".join(
             f"{model}: " + ", ".join(f"{label} {number(value)}" for label, value, _ in rows)
@@ -140,13 +129,24 @@ def _audit_plan(report: ReportModel) -> Iterator[Plan]:
             "audit",
             lambda: plots.audit_plot(models),
             f"AUC under each protocol, loosest first. {said}.",
-            "Leakage audit: the same models, tested ever more honestly. Only the last row says what to expect"
-            " of a camp that nobody knows yet.",
+            "Leakage audit: the same models, tested ever more honestly. Only blocks with a dead zone (strict)"
+            " say what to expect of a camp that nobody knows yet.",
             "chart",
         )
 
 
-def _by_run(report: ReportModel) -> list[tuple[str, Mapping[str, Any]]]:
+def _audited(audit: Audit) -> list[tuple[str, float, tuple[float, float] | None]]:
+    """Return protocol, AUC and interval of each row that has an AUC."""
+    rows = []
+    for row in audit_rows(audit):
+        auc = row.get("auc") or {}
+        if (mean := auc.get("mean")) is not None:
+            label = str(row.get("label") or row.get("protocol"))
+            rows.append((label, float(mean), ci_pair(auc.get("ci95"))))
+    return rows
+
+
+def _by_run(report: ReportModel) -> list[tuple[str, Audit]]:
     """Return the audits, that of the model of the run first."""
     audit, model = report.get("audit") or {}, (report.get("metrics") or {}).get("model")
     return sorted(audit.items(), key=lambda item: item[0] != model)

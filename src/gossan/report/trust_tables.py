@@ -1,13 +1,14 @@
 """The tables that say how far to trust the map: scores beside the rivals, audit, thresholds, designs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from gossan.report.model import AuditRow, ReportModel
+from gossan.report.model import Audit, AuditRow, ReportModel
 from gossan.report.table import Table, choices, kilometres, whole
 from gossan.report.words import (
     NONE,
     by_model,
+    estimand,
     estimate,
     gap,
     measure,
@@ -17,7 +18,7 @@ from gossan.report.words import (
     significant,
 )
 
-__all__ = ["trust_tables"]
+__all__ = ["audit_rows", "trust_tables"]
 
 #: Measures by table; a heading each, and how a cell is written.
 AS_PROBABILITY = {
@@ -42,6 +43,8 @@ AS_GROUND = {
     "ln_nd": "ln Nd",
     "mean_log_rank": "Mean log rank",
 }
+#: The protocols of the audit, the loosest first.
+PROTOCOLS = ("paper", "random", "random, cut to size", "blocks", "strict")
 SHARES = (0.05, 0.10, 0.20)
 
 
@@ -94,7 +97,7 @@ def _models(report: ReportModel) -> Table:
         )
     head = (
         "Model",
-        "AUC within folds (95 % interval)",
+        _interval_head("AUC within folds", models.values()),
         "This run minus it",
         "Smallest difference to be seen",
         "AUC pooled",
@@ -105,11 +108,19 @@ def _models(report: ReportModel) -> Table:
     note = (
         "AUC within folds, the headline: share of barren areas of the same fold that score below a held-out"
         " deposit; 0.5 is chance. Pooled: over the areas of all folds, whose scores need not be on one scale."
-        " The interval is clustered by camp; the standard deviations (SD) over folds and repeats are of the"
-        " AUC and are no interval."
+        " Intervals are clustered by camp; the standard deviations (SD) over folds and repeats are of the AUC"
+        " and are no interval."
     )
+    measures = estimand(report)
+    caption = f"The model and its rivals on held-out ground{f': {measures}' if measures else ''}"
     shown = tuple(rows) if any(models.values()) else ()
-    return Table("The model and its rivals on held-out ground: new camps", head, shown, note=note)
+    return Table(caption, head, shown, note=note)
+
+
+def _interval_head(label: str, summaries: Iterable[Mapping[str, Any]]) -> str:
+    """Name a column of AUCs, and their intervals where they have any."""
+    known = any((summary.get("auc") or {}).get("ci95") for summary in summaries)
+    return f"{label} (95 % interval)" if known else label
 
 
 def _measures(report: ReportModel, wanted: Mapping[str, str], caption: str, note: str) -> Table:
@@ -139,9 +150,10 @@ def _ground(report: ReportModel) -> Table:
         *(AS_GROUND[key] for key in rest),
     )
     note = (
-        "Share of held-out deposits in so much of the ground, the best first (95 % interval by camps); by"
-        " chance it is the share of the ground. Lift: times chance. Nd: share of deposits over that of ground"
-        " where the two curves of the prediction-area plot cross. Log rank: nearer the top is lower."
+        "Share of held-out deposits in so much of the ground, the best first, with intervals by camps where"
+        " there are enough; by chance it is the share of the ground. Lift: times chance. Nd: share of"
+        " deposits over that of ground where the two curves of the prediction-area plot cross."
+        " Log rank: nearer the top is lower."
     )
     caption = "Held-out deposits in the best ground"
     return Table(caption, head, rows if shares or rest else (), note=note)
@@ -164,13 +176,20 @@ def _bare(share: float | None) -> str:
 
 def _audit(report: ReportModel) -> Table:
     audit = report.get("audit") or {}
-    rows = [_audit_row(model, row) for model, each in audit.items() for row in each.get("rows") or []]
-    head = ("Model", "Protocol", "What it measures", "AUC (95 % interval)", "Training windows", "Of them ore")
+    rows = [_audit_row(model, row) for model, each in audit.items() for row in audit_rows(each)]
+    auc = _interval_head("AUC", (row for each in audit.values() for row in audit_rows(each)))
+    head = ("Model", "Protocol", "What it measures", auc, "Training windows", "Of them ore")
     note = (
         "The same models; only the way of keeping training and test apart differs. The random split cut to"
         " the size of the strict one tells leakage from having less to learn from."
     )
     return Table("Leakage audit", head, tuple(rows), text=3, note=note)
+
+
+def audit_rows(audit: Audit) -> list[AuditRow]:
+    """Return the rows of one model, the loosest protocol first."""
+    order = {name: i for i, name in enumerate(PROTOCOLS)}
+    return sorted(audit.get("rows") or [], key=lambda row: order.get(row.get("protocol") or "", -1))
 
 
 def _audit_row(model: str, row: AuditRow) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from gossan.report.model import Estimate, Paired, ReportModel, Summary
 
 __all__ = [
     "by_model",
+    "estimand",
     "estimate",
     "flatten",
     "found",
@@ -388,6 +389,18 @@ def trust(report: ReportModel) -> str:
         f" {paper if is_paper(report) else strict} Fitted is said of ground that it was trained on,"
         " and proves nothing. Every figure, curve and coverage here is predicted unless it says fitted."
     )
+
+
+def estimand(report: ReportModel) -> str:
+    """Name what the headline score estimates: as its design says, else by the protocol.
+
+    >>> estimand({"metrics": {"protocol": "strict"}}), estimand({"metrics": {"protocol": "paper"}})
+    ('new camp', 'near known')
+    """
+    protocol = (report.get("metrics") or {}).get("protocol") or ""
+    designs = (report.get("validation") or {}).get("designs") or []
+    said = next((each.get("estimand") for each in designs if each.get("name") == protocol), None)
+    return said or {"strict": "new camp", "paper": "near known", "random": "near known"}.get(protocol, "")
 
 
 def is_paper(report: ReportModel) -> bool:
