@@ -10,7 +10,7 @@ from gossan.config import Project
 from gossan.errors import DesignWarning, GossanWarning
 from gossan.grid import resolution_of
 from gossan.pipeline.prepare import derive, ground_mask, read_survey
-from gossan.pipeline.tasks import label_windows, make_folds
+from gossan.pipeline.tasks import label_windows, strict_splits
 from gossan.survey import sample_spacing
 
 __all__ = ["check"]
@@ -42,11 +42,11 @@ def check(project: Project) -> dict[str, Any]:
         table, _ = label_windows(
             survey.grid, valid, survey.deposits.coordinates, survey.deposits.camp, asdict(resolved.windows)
         )
-        folds = make_folds(table, survey.grid, asdict(resolved.validation), resolved.project.seed)
+        resolution = resolution_of(survey.grid)
+        splits = strict_splits(table, resolution, asdict(resolved.validation), resolved.project.seed)
         _judge(resolved, sample_spacing(survey.samples.coordinates))
     areas = table["number"].to_numpy() > 0
     ore, camps = table["deposits"].to_numpy() > 0, table["camp"].to_numpy()
-    split = folds["strict 0"]
     return {
         "format": 1,
         "name": resolved.project.name,
@@ -68,7 +68,7 @@ def check(project: Project) -> dict[str, Any]:
         "camps": len(np.unique(camps[areas & ore])),
         "folds": [
             {"train": len(train), "test": len(test), "test_ore": int(ore[test].sum())}
-            for train, test in split
+            for train, test in splits[0].folds
         ],
         "settings": asdict(resolved) | {"file": str(resolved.file)},
         "warnings": [str(each.message) for each in caught if issubclass(each.category, GossanWarning)],
