@@ -40,6 +40,9 @@ class ExplainSettings:
         Whether integrated gradients are written, pixel by pixel; needs captum. Networks only.
     steps
         Steps of the integrated gradients from the training mean to the window, at least 8.
+    groups
+        Number channels that are explained together, a list of lists of their names; those that stand in none
+        are grouped by correlation. None: all by correlation.
     """
 
     enabled: bool = True
@@ -47,6 +50,7 @@ class ExplainSettings:
     attention: bool = True
     gradients: bool = False
     steps: int = 32
+    groups: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,31 @@
 """A model put to work on another survey, under a strict contract."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gossan import io
+from gossan.applicability import Applicability
+from gossan.calibrate import Calibrator
 from gossan.config import Project
-from gossan.errors import DataError, MissingFileError
+from gossan.errors import DataError, DataWarning, DesignWarning, MissingFileError, UsageError
+from gossan.explain import window_summaries
 from gossan.grid import resolution_of
+from gossan.interpolate import far_share, nearest_sample
 from gossan.models import load_scorer
 from gossan.pipeline.prepare import build_stack, derive, read_survey, transformed
 from gossan.recipe import Recipe, WindowSet
+from gossan.survey import Survey, sample_spacing
 from gossan.windows import WindowSettings, cut_windows, stitch
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from gossan.runs import Report
@@ -26,6 +34,8 @@ __all__ = ["predict"]
 
 #: How far the pixel sizes of the two surveys may differ.
 _SAME_RESOLUTION = 0.01
+#: Share of the areas outside the area of applicability from which a warning is due.
+_MOST_OUTSIDE = 0.1
 
 
 def predict(
@@ -36,6 +46,9 @@ def predict(
     on_progress: "Report | None" = None,
 ) -> Path:
     """Score another survey with the final model of a run: its Recipe and its network, and nothing else.
+
+    The contract: every channel of the model, in its unit and transform, pixels of its size (1 %), windows of
+    its size, scaled as its training area was. Classes that it never saw count as ``other`` and are counted.
 
     Parameters
     ----------
@@ -49,7 +62,8 @@ def predict(
     Returns
     -------
     Path of a map like ``prospectivity.tif``: band ``score`` is empty, because nothing was held out here,
-    and band ``final`` holds the model's scores.
+    and band ``final`` holds the model's scores. Beside it ``<name>-applicability.tif``, as in a run folder,
+    with a band ``probability`` of a known deposit, calibrated where the model was trained.
 
     Raises
     ------
@@ -62,6 +76,7 @@ def predict(
     folder = Path(model_run) / "model"
     record = _record(folder)
     window = record["window"]
+    _check_portable(record["name"])
     survey = read_survey(project, labelled=False)
     _check_resolution(resolution_of(survey.grid), window["resolution"])
     settings = derive(replace(project, windows=WindowSettings(size=window["size"])), survey)
@@ -77,14 +92,64 @@ def predict(
         )
     say(0.6, None, "scoring")
     scorer = load_scorer(folder, record["record"])
-    answer = scorer.predict(WindowSet(stack, areas, Recipe.from_dict(record["recipe"])))
-    rows, cols = survey.grid.shape
-    final = stitch(answer.score, areas, (rows, cols))
-    final[~stack["valid"].values] = np.nan
+    windows = WindowSet(stack, areas, Recipe.from_dict(record["recipe"]))
+    score = scorer.predict(windows).score
+    say(0.9, None, "asking where the model knows nothing")
+    unlike = _applicability(record, windows, survey)
+    bands = {"final": score, **unlike, "probability": _calibrated(record, score)}
+    maps = {name: _painted(values, areas, stack) for name, values in bands.items()}
     path = Path(out) if out is not None else Path(f"{project.project.name}-prediction.tif")
-    io.write_prospectivity(path, survey.grid, None, None, final)
+    io.write_prospectivity(path, survey.grid, None, None, maps.pop("final"))
+    io.write_bands(path.with_name(f"{path.stem}-applicability.tif"), survey.grid, maps)
     say(1.0, 0.0, "done")
     return path
+
+
+def _check_portable(name: str) -> None:
+    if name in ("nearest-known", "sample-density"):
+        raise UsageError(
+            f"the run's model is {name!r}, which says nothing about another survey: it knows only where its "
+            "own deposits or samples lie; give the run of another model"
+        )
+
+
+def _painted(values: Any, areas: "pd.DataFrame", stack: "xr.Dataset") -> NDArray[np.float32]:
+    valid = stack["valid"].values
+    band = stitch(np.asarray(values, dtype=np.float64), areas, valid.shape)
+    band[~valid] = np.nan
+    return band
+
+
+def _calibrated(record: Mapping[str, Any], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    return Calibrator.from_dict(dict(record["calibration"])).apply(score)
+
+
+def _applicability(
+    record: Mapping[str, Any], windows: WindowSet, survey: Survey
+) -> dict[str, NDArray[np.float64]]:
+    """Say of each area how unlike the training area it is, and warn where much is."""
+    yardstick = Applicability.from_dict(dict(record["applicability"]))
+    features = window_summaries(windows).features
+    index, table = yardstick.index(features), windows.windows
+    inside = index <= yardstick.threshold
+    if (outside := int((~inside).sum())) > _MOST_OUTSIDE * len(inside):
+        warnings.warn(
+            f"{outside} of {len(inside)} areas are unlike anything that the model was trained on; its scores "
+            "mean little there: see the band 'inside' of the applicability map",
+            DesignWarning,
+            stacklevel=3,
+        )
+    coordinates = survey.samples.coordinates
+    far = far_share(
+        nearest_sample(coordinates, survey.grid),
+        2 * sample_spacing(coordinates),
+        table["row"],
+        table["col"],
+        windows.size,
+        valid=windows.stack["valid"].values,
+    )
+    ore_index = yardstick.ore_index(features)
+    return {"index": index, "inside": inside.astype(np.float64), "ore_index": ore_index, "far": far}
 
 
 def _record(folder: Path) -> Mapping[str, Any]:
@@ -95,7 +160,10 @@ def _record(folder: Path) -> Mapping[str, Any]:
         record = json.loads(file.read_text(encoding="utf-8"))
         Recipe.from_dict(record["recipe"])
         window = {name: record["window"][name] for name in ("size", "resolution", "min_valid")}
-        known = {"window": window, "units": dict(record["units"]), "record": dict(record["record"])}
+        known: dict[str, Any] = {
+            name: dict(record[name]) for name in ("units", "record", "calibration", "applicability")
+        }
+        known |= {"window": window, "name": str(record["name"])}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file} is no model of this package ({error}); copy the model folder again"
@@ -137,7 +205,25 @@ def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any]) -> "xr.Dataset":
     table = np.array(
         [numbers.get(str(name), -1) for name in stack.attrs["class_names"]] + [-1], dtype=np.int16
     )
+    _tell_of_unseen(stack, recipe)
     renumbered = stack.sel(channel=list(recipe.stack_channels))
     renumbered["classes"] = (stack["classes"].dims, table[stack["classes"].values])
     renumbered.attrs["class_names"] = list(recipe.class_names)
     return renumbered
+
+
+def _tell_of_unseen(stack: "xr.Dataset", recipe: Recipe) -> None:
+    """Count the ground whose class the model never saw, or saw too little of."""
+    known = np.array([str(name) in recipe.classes for name in stack.attrs["class_names"]], dtype=bool)
+    classes = stack["classes"].values
+    mapped = classes[classes >= 0]
+    unseen = ~known[mapped]
+    if recipe.encoding == "onehot" and unseen.any():
+        names = [str(stack.attrs["class_names"][number]) for number in np.unique(mapped[unseen])]
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        warnings.warn(
+            f"{len(names)} classes on {unseen.mean():.1%} of the mapped ground count as 'other': the model "
+            f"was not trained on them, or on too little of them: {shown}",
+            DataWarning,
+            stacklevel=4,
+        )

@@ -289,14 +289,15 @@ def _final(project: Project, design: Mapping[str, Any]) -> Task:
 def _explaining(project: Project, design: Mapping[str, Any]) -> Iterator[Task]:
     """List what says why, where the model knows nothing, and how well the maps were interpolated."""
     name, seed = project.model.name, project.project.seed
-    yield Task("groups", _REASONS + "groups", {"seed": [seed, STAGES["explain"]]}, {"prepare": "prepare"})
+    grouping = {"given": asdict(project.explain)["groups"], "seed": [seed, STAGES["explain"]]}
+    yield Task("groups", _REASONS + "groups", grouping, {"prepare": "prepare"})
     explained = []
     for part in parts(design) if project.explain.enabled else ():
         explained.append(f"explain {part}")
         settings = {
             "part": part,
             "settings": _fitting(project),
-            "explain": asdict(project.explain),
+            "explain": {**asdict(project.explain), "groups": None},
             "seed": [seed, STAGES["explain"], *_place(part)],
         }
         needs = {**_INPUTS, "groups": "groups", "fit": fit_names(project, part, name)[0]}

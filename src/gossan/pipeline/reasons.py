@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.applicability import fit_applicability, held_out_index
+from gossan.errors import UsageError
 from gossan.evaluate import Ground
 from gossan.explain import (
     Group,
@@ -37,10 +38,23 @@ __all__ = ["applicability", "explain", "groups", "interpolation"]
 
 
 def groups(
-    *, prepare: dict[str, Any], seed: list[int], progress: Progress, checkpoint: Checkpoint
+    *,
+    prepare: dict[str, Any],
+    given: list[list[str]] | None,
+    seed: list[int],
+    progress: Progress,
+    checkpoint: Checkpoint,
 ) -> dict[str, Any]:
-    """Group the stack's channels by correlation; no label is read."""
-    found = correlated_groups(prepare["stack"], seed=seed)
+    """Group the stack's channels as the project says, the others by correlation; no label is read."""
+    found = [Group(", ".join(members), tuple(members)) for members in given or ()]
+    taken = {name for group in found for name in group.members}
+    there = [str(name) for name in prepare["stack"]["channel"].values]
+    if unknown := sorted(taken - set(there)):
+        raise UsageError(
+            f"explain.groups names {unknown[0]!r}; the layers are {', '.join(there)}: take one of these"
+        )
+    rest = [name for name in there if name not in taken]
+    found += correlated_groups(prepare["stack"], rest, seed=seed)
     return {"groups": [{"name": group.name, "members": list(group.members)} for group in found]}
 
 
