@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 from fake_windows import FakeWindows, mapped, planted
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, MissingFileError, UsageError
-from gossan.models import ModelSettings, TrainingSettings, create, load_scorer, make_scorer, names
+from gossan.models import ModelSettings, TrainingSettings, backbones, create, load_scorer, make_scorer, names
 from gossan.models import _torchvision as guard
 from gossan.models.backbones import make_backbone
+from gossan.models.classical import summarise_windows
 from gossan.models.mfaf import mfaf_loss
 
 NETWORKS = names("network")
@@ -243,10 +244,136 @@ class TestBackbones:
             ]
             assert counts[0] < counts[1]
 
+    @pytest.mark.parametrize("name", BACKBONES)
+    def test_depth_keeps_the_first_blocks_as_they_are(self, name):
+        # 128 px: torchvision's own strides, cut or not, so that the same weights give the same maps.
+        whole, _ = make_backbone(name, channels=3, size=128, width=narrow(name))
+        x = torch.randn(2, 3, 128, 128)
+        for depth in (1, 2, 3):
+            features, head = make_backbone(name, channels=3, size=128, width=narrow(name), depth=depth)
+            convolving = [any(isinstance(m, torch.nn.Conv2d) for m in child.modules()) for child in features]
+            assert sum(convolving) == depth
+            kept = {key: value for key, value in whole.state_dict().items() if key in features.state_dict()}
+            features.load_state_dict(kept)
+            with torch.inference_mode():
+                maps = features.eval()(x)
+                torch.testing.assert_close(maps, whole.eval()[: len(features)](x))
+                assert head.eval()(maps).shape == (2, 2)
+            following = whole[len(features)]
+            assert any(isinstance(m, torch.nn.Conv2d) for m in following.modules())
+
+    @pytest.mark.parametrize(("name", "blocks"), [("resnet18", 5), ("shufflenet-v2", 5)])
+    def test_all_blocks_are_the_whole_network_and_more_or_none_are_refused(self, name, blocks):
+        shapes = [
+            {key: value.shape for key, value in small(name, depth=depth).state_dict().items()}
+            for depth in (blocks, None)
+        ]
+        assert shapes[0] == shapes[1]
+        for depth in (0, -1, blocks + 1):
+            with pytest.raises(UsageError, match=f"depth {depth} given; {name} has {blocks} blocks"):
+                small(name, depth=depth)
+
+    @pytest.mark.parametrize("size", [16, 17, 32, 64, 128])
+    @pytest.mark.parametrize("name", BACKBONES)
+    def test_a_cut_network_still_has_four_cells_a_side(self, name, size):
+        for depth in (1, 2, 3):
+            features, _ = make_backbone(name, channels=1, size=size, width=narrow(name), depth=depth)
+            with torch.inference_mode():
+                assert features.eval()(torch.zeros(1, 1, size, size)).shape[-1] >= 4
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_every_weight_of_a_cut_network_gets_a_gradient(self, name):
+        torch.manual_seed(1)
+        net = small(name, depth=1)
+        mfaf_loss(net(torch.randn(8, 4, 16, 16)), torch.arange(8) % 2).backward()
+        for key, weight in net.named_parameters():
+            assert weight.grad is not None, key
+            assert weight.grad.abs().max() > 0, key
+
+    @pytest.mark.parametrize("name", ["shufflenet-v2", "mfaf-resnet18"])
+    def test_a_cut_network_is_saved_and_loaded(self, name, tmp_path):
+        windows, is_ore = planted(n=9, n_ore=3)
+        model = ModelSettings(width=narrow(name), rates=(1, 2), depth=1)
+        scorer = make_scorer(name, model=model, training=TRAINING)
+        scorer.fit(windows, is_ore, balance=BalanceSettings("weights"), seed=[3])
+        assert len(list(scorer.members_[0].features)) < len(list(small(name).features))
+        loaded = load_scorer(tmp_path, scorer.save(tmp_path))
+        np.testing.assert_array_equal(loaded.predict(windows).score, scorer.predict(windows).score)
+
     @pytest.mark.parametrize(("channels", "size"), [(3, 15), (0, 16)])
     def test_too_small_windows_are_refused(self, channels, size):
         with pytest.raises(UsageError, match="at least 1 channel and 16 px"):
             create("resnet18", channels=channels, size=size)
+
+
+class TestSummary:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_every_weight_learns_once_the_heads_have_left_zero(self, name):
+        torch.manual_seed(1)
+        net, x, target = small(name, summary=True, depth=1), torch.randn(8, 4, 16, 16), torch.arange(8) % 2
+        optimizer = torch.optim.SGD(net.parameters(), 0.1)
+        assert (net(x) == net(x)[:, :1]).all()  # nothing is read before training
+        for _ in range(2):
+            optimizer.zero_grad()
+            mfaf_loss(net(x), target).backward()
+            optimizer.step()
+        for key, weight in net.named_parameters():
+            assert weight.grad.abs().max() > 0, key
+
+    def test_the_summaries_are_those_of_the_rivals(self):
+        values = np.random.default_rng(0).standard_normal((5, 3, 16, 16)).astype(np.float32)
+        values[1, 2] = 0.5  # a flat factor
+        valid = np.ones((5, 16, 16), bool)
+        valid[0, :, 9:], valid[4] = False, False
+        values *= valid[:, None]
+        found = backbones._summaries(torch.from_numpy(values)).numpy()
+        expected = summarise_windows(FakeWindows(values, valid=valid))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    @pytest.mark.parametrize("name", ["shufflenet-v2", "mfaf-shufflenet-v2"])
+    def test_a_change_of_level_that_only_the_summary_sees_changes_every_branch(self, name):
+        net = small(name, summary=True).eval()
+        torch.nn.init.ones_(net.head.own.weight[1])
+        x = torch.randn(2, 4, 16, 16)
+        with torch.inference_mode():
+            before, after = net(x), net(x + 1)
+        # The maps are not read: mean and maximum of 4 factors rise by 1, in units of the norm's start, 1.
+        rise = (after - before)[..., 1]
+        torch.testing.assert_close(rise, torch.full_like(rise, 8.0), atol=1e-3, rtol=1e-4)
+        torch.testing.assert_close(after[..., 0], before[..., 0])
+
+    def test_a_factor_that_never_varied_in_training_has_no_say(self):
+        windows, is_ore = planted(n=14, n_ore=5)
+        windows.values[:, 3] = 0
+        model = ModelSettings(width=0.5, rates=(1, 2), summary=True, depth=1)
+        scorer = make_scorer("mfaf-shufflenet-v2", model=model, training=TRAINING)
+        scorer.fit(windows, is_ore, balance=BalanceSettings("weights"), seed=[0])
+        own = scorer.members_[0].head.own.weight.detach()
+        assert (own[:, [3, 7, 11]] == 0).all()
+        assert (own[:, [0, 4, 8]] != 0).all()
+
+    def test_attributions_of_flat_factors_and_empty_windows_are_finite(self):
+        net = small("mfaf-shufflenet-v2", summary=True).eval()
+        x = torch.randn(3, 4, 16, 16)
+        x[0, 2], x[1] = 1.0, 0.0
+        torch.nn.init.normal_(net.head.own.weight)
+        x.requires_grad_()
+        net(x)[..., 1].sum().backward()
+        assert torch.isfinite(x.grad).all()
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_it_is_saved_and_loaded(self, name, tmp_path):
+        windows, is_ore = planted(n=9, n_ore=3)
+        model = ModelSettings(width=narrow(name), rates=(1, 2), depth=1, summary=True)
+        scorer = make_scorer(name, model=model, training=TRAINING)
+        scorer.fit(windows, is_ore, balance=BalanceSettings("weights"), seed=[3])
+        loaded = load_scorer(tmp_path, scorer.save(tmp_path))
+        np.testing.assert_array_equal(loaded.predict(windows).score, scorer.predict(windows).score)
+        assert len(np.unique(loaded.predict(windows).score)) > 1
+
+    def test_the_papers_network_has_none(self):
+        assert not ModelSettings().summary
+        assert not any("own" in key for key in small("mfaf-shufflenet-v2").state_dict())
 
 
 class TestRegistry:
@@ -272,7 +399,7 @@ class TestRegistry:
         with pytest.raises(UsageError, match="no network"):
             create("svm", channels=3, size=16)
 
-    @pytest.mark.parametrize(("name", "option"), [("resnet18", "rates"), ("mfaf-resnet18", "depth")])
+    @pytest.mark.parametrize(("name", "option"), [("resnet18", "rates"), ("mfaf-resnet18", "dropout")])
     def test_an_unknown_option_is_refused(self, name, option):
         with pytest.raises(UsageError, match=f"{option}.*width, weights"):
             create(name, channels=3, size=16, **{option: 3})

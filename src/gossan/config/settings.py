@@ -216,6 +216,7 @@ LIMITS: Mapping[str, Limit] = {
     "model.beta": _amount,
     "model.temperature": _positive,
     "model.width": _positive,
+    "model.depth": _count,
     "training.epochs": _count,
     "training.batch": Limit(least=2),
     "training.lr": _positive,

@@ -70,7 +70,8 @@ _MODELS = {
 }
 
 #: Options of `create`, which are fields of `ModelSettings`.
-_BACKBONE_OPTIONS = ("width", "weights")
+_BACKBONE_OPTIONS = ("width", "weights", "depth")
+_HEAD_OPTIONS = ("summary",)
 _MFAF_OPTIONS = ("rates", "mix", "pool", "channel_attention", "spatial_attention")
 
 
@@ -97,8 +98,8 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
     size
         Side of a window in pixels, at least 16.
     **options
-        ``width`` and ``weights``; for MFAF also ``rates``, ``mix``, ``pool``, ``channel_attention`` and
-        ``spatial_attention``; see `ModelSettings`.
+        ``width``, ``weights``, ``depth`` and ``summary``; for MFAF also ``rates``, ``mix``, ``pool``,
+        ``channel_attention`` and ``spatial_attention``; see `ModelSettings`.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
     model = _find(name)
     if model.kind != "network":
         raise UsageError(f"{name} is no network; create makes {', '.join(names('network'))}: use make_scorer")
-    known = _BACKBONE_OPTIONS + (_MFAF_OPTIONS if model.mfaf else ())
+    known = _BACKBONE_OPTIONS + _HEAD_OPTIONS + (_MFAF_OPTIONS if model.mfaf else ())
     for option in options:
         if option not in known:
             raise UsageError(f"option {option!r} given for {name}; it takes {', '.join(known)}: leave it out")
@@ -126,12 +127,13 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
         branch_rates(size, options.get("rates"))  # refused before a network is built
         backbone = make_backbone(model.backbone, channels=channels, size=size, **of_backbone)
         return MFAF(backbone, channels=channels, size=size, **options)
-    return Plain(make_backbone(model.backbone, channels=channels, size=size, **of_backbone), channels, size)
+    backbone = make_backbone(model.backbone, channels=channels, size=size, **of_backbone)
+    return Plain(backbone, channels, size, **options)
 
 
 def create_from_settings(name: str, settings: ModelSettings, *, channels: int, size: int) -> "nn.Module":
     """Make the untrained network that `[model]` describes; other fields are not looked at."""
-    known = _BACKBONE_OPTIONS + (_MFAF_OPTIONS if _find(name).mfaf else ())
+    known = _BACKBONE_OPTIONS + _HEAD_OPTIONS + (_MFAF_OPTIONS if _find(name).mfaf else ())
     return create(name, channels=channels, size=size, **{key: getattr(settings, key) for key in known})
 
 

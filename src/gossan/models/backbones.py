@@ -7,6 +7,7 @@ ResNet18 (He et al. 2016), ShuffleNetV2 (Ma et al. 2018), GoogLeNet (Szegedy et 
 * All five networks halve the image five times, for images of 224 px. Halvings are taken out *from the front*
   until the last feature map has at least 4 x 4 cells: a convolution loses its stride, a pooling goes. From
   97 px on torchvision's own strides give that already.
+* ``depth`` keeps the first blocks only: with few windows, the deep ones cannot be trained.
 * Batch-norm momentum is .1 everywhere; torchvision's MnasNet has .0003, which never settles in a short fit.
   Running statistics start at those of noise windows, unless weights are given.
 * GoogLeNet has no auxiliary heads and does not transform its input.
@@ -22,7 +23,16 @@ from torch import Tensor, nn
 from gossan.errors import DataError, MissingFileError, UsageError
 from gossan.models import _torchvision
 
-__all__ = ["MIN_CELLS", "MIN_SIZE", "Backbone", "Plain", "check_input", "make_backbone"]
+__all__ = [
+    "MIN_CELLS",
+    "MIN_SIZE",
+    "Backbone",
+    "Plain",
+    "SummaryHead",
+    "check_input",
+    "classify",
+    "make_backbone",
+]
 
 #: The last feature map has at least this many cells a side: spatial attention needs some to choose from.
 MIN_CELLS = 4
@@ -89,19 +99,66 @@ class Backbone(NamedTuple):
     head: nn.Sequential
 
 
+class SummaryHead(nn.Module):
+    """A head that reads each factor's mean, standard deviation and maximum beside the pooled maps.
+
+    It is one fully connected layer on both side by side, as the sum of one for each. Summaries are normalised
+    over the batch, since their spreads differ. Both layers start at 0: otherwise random readings of the maps
+    drown the summaries for the whole of a short fit, and a factor that never varies in training, such as a
+    class that is met later, would get a say.
+    """
+
+    def __init__(self, head: nn.Sequential, channels: int) -> None:
+        super().__init__()
+        self.head = head
+        self.norm = nn.BatchNorm1d(3 * channels, affine=False)
+        self.own = nn.Linear(3 * channels, 2, bias=False)
+        for layer in (*(module for module in head if isinstance(module, nn.Linear)), self.own):
+            nn.init.zeros_(layer.weight)
+
+    def forward(self, maps: Tensor, x: Tensor) -> Tensor:
+        """Return logits (k batch, 2) of the maps of k branches (k batch, ...) and windows (batch, ...)."""
+        logits: Tensor = self.head(maps)
+        own: Tensor = self.own(self.norm(_summaries(x)))
+        return logits + own.repeat(len(logits) // len(own), 1)
+
+
+def _summaries(x: Tensor) -> Tensor:
+    """Return mean, standard deviation and maximum over the ground of a window, (batch, 3 channel).
+
+    Pixels that are 0 in every channel are no ground; a window without any gives 0.
+    """
+    flat = x.flatten(2)
+    ground = (flat != 0).any(dim=1, keepdim=True)
+    count = ground.sum(dim=2).clamp(min=1)
+    mean = flat.sum(dim=2) / count
+    variance = ((flat - mean[..., None]) * ground).square().sum(dim=2) / count
+    top = flat.masked_fill(~ground, -torch.inf).amax(dim=2)
+    top = torch.where(ground.any(dim=2), top, 0.0)
+    # The square root has no finite slope at 0, where a factor is flat: attributions would be NaN there.
+    sd = torch.where(variance > 0, variance.clamp(min=1e-12).sqrt(), 0.0)
+    return torch.cat([mean, sd, top], dim=1)
+
+
+def classify(head: nn.Module, maps: Tensor, x: Tensor) -> Tensor:
+    """Return a head's logits; a `SummaryHead` reads the windows as well."""
+    logits: Tensor = head(maps, x) if isinstance(head, SummaryHead) else head(maps)
+    return logits
+
+
 class Plain(nn.Module):
     """A backbone as it is, which answers as a single branch."""
 
-    def __init__(self, backbone: Backbone, channels: int, size: int) -> None:
+    def __init__(self, backbone: Backbone, channels: int, size: int, *, summary: bool = False) -> None:
         super().__init__()
-        self.features, self.head = backbone
+        self.features = backbone.features
+        self.head: nn.Module = SummaryHead(backbone.head, channels) if summary else backbone.head
         self.channels, self.size = channels, size
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (1, batch, 2) of windows (batch, channel, size, size)."""
         check_input(x, self.channels, self.size)
-        logits: Tensor = self.head(self.features(x))
-        return logits[None]
+        return classify(self.head, self.features(x), x)[None]
 
 
 def check_input(x: Tensor, channels: int, size: int) -> None:
@@ -119,7 +176,13 @@ def check_input(x: Tensor, channels: int, size: int) -> None:
 
 
 def make_backbone(
-    name: str, *, channels: int, size: int, width: float = 1.0, weights: str = "none"
+    name: str,
+    *,
+    channels: int,
+    size: int,
+    width: float = 1.0,
+    weights: str = "none",
+    depth: int | None = None,
 ) -> Backbone:
     """Make one of the five networks for windows of any number of channels.
 
@@ -134,11 +197,14 @@ def make_backbone(
     weights
         ``none``, ``imagenet``, or the path of a state dict (``.safetensors``, or a torch file that is read
         without running code). Its first convolution is averaged over its inputs, its head is left out.
+    depth
+        Convolutional blocks that are kept, from the front, at least 1; None for all.
 
     Raises
     ------
     UsageError
-        If the network does not exist in this width, the window is too small, or the weights cannot be had.
+        If the network does not exist in this width or has fewer blocks, the window is too small, or the
+        weights cannot be had.
     DataError
         If the weights belong to another network.
     """
@@ -157,6 +223,8 @@ def make_backbone(
         _copy_weights(net, _find_weights(name, width, weights), weights)
     _adapt_input(next(_convolutions(net)), channels, pretrained=weights != "none")
     backbone = _split(net, network.trunk)
+    if depth is not None:
+        backbone = _cut(backbone, name, depth, torch.zeros(1, channels, size, size))
     _keep_cells(backbone.features, channels, size)
     _settle_norms(backbone.features, channels, size, pretrained=weights != "none")
     return backbone
@@ -170,6 +238,21 @@ def _split(net: nn.Module, trunk: str | None) -> Backbone:
     after = {"avgpool", "dropout", "fc"}
     children = net.named_children() if trunk is None else net.get_submodule(trunk).named_children()
     features = nn.Sequential(*(child for name, child in children if name not in after))
+    return Backbone(features, head)
+
+
+def _cut(backbone: Backbone, name: str, depth: int, probe: Tensor) -> Backbone:
+    """Keep the first blocks, each with the norm, activation and pooling behind it, and a head that fits."""
+    starts = [i for i, child in enumerate(backbone.features) if any(_convolutions(child))]
+    if not 1 <= depth <= len(starts):
+        raise UsageError(
+            f"depth {depth} given; {name} has {len(starts)} blocks: change model.depth, or leave it out"
+        )
+    features = nn.Sequential(*list(backbone.features)[: [*starts, len(backbone.features)][depth]])
+    with torch.no_grad():
+        maps = features.eval()(probe).shape[1]
+    features.train()
+    head = nn.Sequential(*list(backbone.head)[:-1], nn.Linear(maps, 2))
     return Backbone(features, head)
 
 

@@ -62,6 +62,14 @@ class ModelSettings:
         MobileNetV2 and MnasNet, 1 for the others.
     weights
         ``none``, ``imagenet`` (downloaded by torchvision) or the path of a weights file to start from.
+    depth
+        Blocks of the backbone that are kept, from the front, at least 1; None = all, as in the paper. With a
+        few dozen ore windows and no weights to start from, the deep blocks stay close to noise; the first
+        ones do better (`scripts/mfaf_tuning.py`).
+    summary
+        The head also reads each factor's mean, standard deviation and maximum over the window, as the rivals
+        do. Not in the paper; a short fit does not find the level of a window by itself. Made for low
+        learning rates, 1e-3 or so (`scripts/mfaf_tuning.py`).
     valid_channel
         Whether the channel ``valid`` is among the inputs.
     """
@@ -76,6 +84,8 @@ class ModelSettings:
     spatial_attention: bool = True
     width: float = 1.0
     weights: str = "none"
+    depth: int | None = None
+    summary: bool = False
     valid_channel: bool = True
 
 

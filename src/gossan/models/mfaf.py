@@ -18,6 +18,7 @@ Where the paper is silent or contradicts itself, and what is done here:
   on the number of branches or the batch.
 * Distillation is named, not defined: the teacher is the mean of the branches' detached logits, each branch
   is a student, Kullback-Leibler divergence at a temperature, times its square (Hinton et al. 2015).
+* ``summary`` gives the head the window's own statistics beside the pooled maps, which the paper does not.
 * A tie of the vote (equation 11) goes to the mean probability.
 * Paper rates that do not fit a small window are scaled to it (`branch_rates`).
 """
@@ -30,7 +31,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from gossan.errors import UsageError
-from gossan.models.backbones import Backbone, check_input
+from gossan.models.backbones import Backbone, SummaryHead, check_input, classify
 
 __all__ = [
     "MFAF",
@@ -144,6 +145,8 @@ class MFAF(nn.Module):
         Pooling of the channel attention.
     channel_attention, spatial_attention
         Whether the module is there.
+    summary
+        Let the head also read each factor's mean, standard deviation and maximum over the window.
     """
 
     def __init__(
@@ -157,6 +160,7 @@ class MFAF(nn.Module):
         pool: Literal["avg+max", "avg"] = "avg+max",
         channel_attention: bool = True,
         spatial_attention: bool = True,
+        summary: bool = False,
     ) -> None:
         super().__init__()
         self.channels, self.size = channels, size
@@ -165,7 +169,8 @@ class MFAF(nn.Module):
         self.channel_attention: nn.ModuleList | None = None
         if channel_attention:
             self.channel_attention = nn.ModuleList(ChannelAttention(channels, pool) for _ in self.rates)
-        self.features, self.head = backbone
+        self.features = backbone.features
+        self.head: nn.Module = SummaryHead(backbone.head, channels) if summary else backbone.head
         self.spatial_attention = SpatialAttention() if spatial_attention else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -173,8 +178,7 @@ class MFAF(nn.Module):
         last = self._last_maps(x)
         if self.spatial_attention is not None:
             last = last * self.spatial_attention(last)
-        logits: Tensor = self.head(last)
-        return logits.reshape(len(self.rates), len(x), 2)
+        return classify(self.head, last, x).reshape(len(self.rates), len(x), 2)
 
     def channel_weights(self, x: Tensor) -> Tensor:
         """Return the attention on each factor (branch, batch, channel); ones without channel attention."""

@@ -199,7 +199,9 @@ def _warn_of_idle(project: Project) -> None:
     """Name the settings that were given and do nothing for the model that was chosen."""
     name, idle = project.model.name, []
     if not name.startswith("mfaf-"):
-        keep = {"name", "valid_channel", *(("width", "weights") if name in names("network") else ())}
+        keep = {"name", "valid_channel"}
+        if name in names("network"):
+            keep |= {"width", "weights", "depth", "summary"}
         idle += [f"model.{key}" for key in _changed(project.model) if key not in keep]
     if name not in names("network"):
         idle += [f"training.{key}" for key in _changed(project.training) if key not in ("threads", "device")]
