@@ -33,7 +33,7 @@ SETTINGS = [
     "compare = false",
     "[barren]",
     'method = "random"',
-    "ratio = 4",
+    "ratio = 2",
     "draws = 2",
     "[explain]",
     "repeats = 2",

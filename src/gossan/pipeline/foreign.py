@@ -213,17 +213,17 @@ def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any]) -> "xr.Dataset":
 
 
 def _tell_of_unseen(stack: "xr.Dataset", recipe: Recipe) -> None:
-    """Count the ground whose class the model never saw, or saw too little of."""
-    known = np.array([str(name) in recipe.classes for name in stack.attrs["class_names"]], dtype=bool)
+    """Count the ground whose class the model never saw; rare ones it learnt as ``other``."""
+    known = np.array([str(name) in recipe.class_names for name in stack.attrs["class_names"]], dtype=bool)
     classes = stack["classes"].values
     mapped = classes[classes >= 0]
     unseen = ~known[mapped]
-    if recipe.encoding == "onehot" and unseen.any():
+    if unseen.any():
         names = [str(stack.attrs["class_names"][number]) for number in np.unique(mapped[unseen])]
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         warnings.warn(
-            f"{len(names)} classes on {unseen.mean():.1%} of the mapped ground count as 'other': the model "
-            f"was not trained on them, or on too little of them: {shown}",
+            f"{len(names)} classes on {unseen.mean():.1%} of the mapped ground count as 'other', since the "
+            f"model never saw them: {shown}",
             DataWarning,
             stacklevel=4,
         )
