@@ -61,7 +61,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "summary, depth 1, lr 1e-3, class weights, ensemble of 5": (*SUMMARY, "training.ensemble=5"),
     "summary, depth 1, lr 1e-3, SMOTE": (*SUMMARY, 'balance.method="smote"'),
     "summary, depth 1, lr 1e-3, class weights, strides 16 and 8": (*SUMMARY, "windows.strides=[16, 8]"),
-    "summary, lr 1e-3, class weights": SUMMARY[1:],
 }
 
 
