@@ -166,8 +166,8 @@ def _collected() -> Iterator[list[str]]:
         yield told
 
 
-#: The demo: a coarser grid of the built-in survey, and settings that two cores finish in minutes. Those of the
-#: model were chosen on seeds 100 to 105 of that survey (``scripts/mfaf_tuning.py``).
+#: The demo: a coarser grid of the built-in survey, and settings that two cores finish in minutes. Those of
+#: the model were chosen on seeds 100 to 105 of that survey (``scripts/mfaf_tuning.py``).
 DEMO = {
     "model": ['name = "mfaf-shufflenet-v2"', "width = 0.5", "depth = 1", "summary = true"],
     "windows": ["size = 16", "strides = [16]"],
