@@ -72,12 +72,16 @@ def _project(folder: Path, model: str) -> str:
 
     survey = synthetic_survey(SEED, size=DEMO_SIZE, resolution=DEMO_RESOLUTION)
     is_network = "net" in model
-    sections = {**DEMO, "model": [f'name = "{model}"', *(["width = 0.5"] if is_network else [])]}
+    small = ["width = 0.5", "depth = 1", "summary = true"] if is_network else []
+    sections = {**DEMO, "model": [f'name = "{model}"', *small]}
     sections["windows"] = ["size = 16", "strides = [16, 8]"]  # overlapping ones too, as the paper cuts them
     sections["validation"] = ["tune = 1", "inner = 0", f'audit = ["{model}"]']
-    sections["training"] = ["epochs = 4"]  # four times the windows of the demo
+    sections["screen"] = ["folds = 2", "draws = 3"]
+    sections["training"] = ["epochs = 4", "lr = 1e-3"]
+    sections["balance"] = ['method = "smote"']
     if not is_network:
         sections.pop("training")
+        sections.pop("balance")
     lines = [line for name, values in sections.items() for line in (f"[{name}]", *values)]
     return str(io.write_survey(survey, folder, table=laboratory_table(survey), settings=lines))
 
