@@ -1,6 +1,6 @@
 """Score variants of MFAF on draws of the built-in survey that no study uses, beside the rivals.
 
-    python scripts/mfaf_tuning.py --seeds 100 101 --only fast summary --to docs/results/mfaf_tuning.json
+    python scripts/mfaf_tuning.py --seeds 100 101 --only "depth 1" --to docs/results/mfaf_tuning.json
 
 Screening is off. Each variant is scored on the strict folds, areas of held-out camps only, by the AUC within
 folds. What the JSON file already holds for the same settings is not computed again. Seeds 0 to 9 are the
@@ -22,15 +22,23 @@ import numpy as np
 
 from gossan.errors import GossanWarning
 from gossan.hooks import no_checkpoint, no_progress
-from gossan.pipeline import tasks
+from gossan.pipeline import fits, tasks
+from gossan.pipeline.plan import parts
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _HOOKS: dict[str, Any] = {"progress": no_progress, "checkpoint": no_checkpoint}
 
-#: The demo without its screening; every variant adds to it, and a later setting wins.
-BASE = ("screen.enabled=false", "balance.compare=false", "windows.strides=[16]")
+#: What every variant adds to; a later setting wins.
+BASE = (
+    "screen.enabled=false",
+    "balance.compare=false",
+    "windows.size=16",
+    "windows.strides=[16]",
+    'model.name="mfaf-shufflenet-v2"',
+    "model.width=0.5",
+)
 RIVALS = ("logistic-regression", "random-forest")
 
 #: One block, few epochs at a low rate: what the variants below change one by one.
@@ -110,15 +118,14 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 @cache
 def _folder(seed: int) -> TemporaryDirectory[str]:
-    """Write the demo's files of a draw, once."""
+    """Write the files of a draw, once."""
     from gossan import io
-    from gossan.pipeline.run import DEMO, DEMO_RESOLUTION, DEMO_SIZE
+    from gossan.pipeline.run import DEMO_RESOLUTION, DEMO_SIZE
     from gossan.synthetic import laboratory_table, synthetic_survey
 
     survey = synthetic_survey(seed, size=DEMO_SIZE, resolution=DEMO_RESOLUTION)
     folder = TemporaryDirectory()
-    lines = [line for section, settings in DEMO.items() for line in (f"[{section}]", *settings)]
-    io.write_survey(survey, Path(folder.name), table=laboratory_table(survey), settings=lines)
+    io.write_survey(survey, Path(folder.name), table=laboratory_table(survey))
     return folder
 
 
@@ -151,7 +158,7 @@ def score(seed: int, variant: Sequence[str]) -> tuple[float, float]:
         design = tasks.design(
             prepare=ground,
             windows=asdict(project.windows),
-            validation=asdict(project.validation),
+            validation={**asdict(project.validation), "audit": False},
             seed=seed,
             **_HOOKS,
         )
@@ -161,17 +168,12 @@ def score(seed: int, variant: Sequence[str]) -> tuple[float, float]:
     return round(float(summarise(pd.concat(tables))["auc"]["mean"]), 4), round(seconds, 2)
 
 
-def parts(design: dict[str, Any]) -> list[str]:
-    """Name the strict folds."""
-    return [f"{split}/{k}" for split, folds in design["folds"].items() if "strict" in split for k in folds]
-
-
 def _fit(
     seed: int, ground: dict[str, Any], design: dict[str, Any], part: str, settings: dict[str, Any]
 ) -> "pd.DataFrame":
     """Score the test areas of a fold by a model with all channels, seeded as in a run."""
     repeat, fold = (int(number) for number in part.split(" ")[1].split("/"))
-    answer = tasks.fit(
+    answer = fits.fit(
         prepare=ground,
         design=design,
         screen={"layers": [str(name) for name in ground["stack"]["channel"].values]},

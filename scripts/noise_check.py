@@ -116,8 +116,8 @@ def _moved(file: str, draws: int, number: int) -> dict[str, Any]:
     valid = prepared["stack"]["valid"].values
     places = survey.deposits.coordinates
     side = (resolved.windows.size or 0) * (resolved.project.resolution or 0)
-    # No margin but a pixel: camps kept apart lie too evenly, and on smooth maps the ground near one of them is
-    # then barren more often than elsewhere, which pushes the AUC of held-out camps under .5.
+    # No margin but a pixel: camps kept apart lie too evenly, and on smooth maps the ground near one of them
+    # is then barren more often than elsewhere, which pushes the AUC of held-out camps under .5.
     moved = moved_camps(places, find_camps(places, side), valid, survey.grid, draws, [SEED, 1])
     prepared |= {"deposits": np.asarray(moved[number]), "deposit_camps": None}
     results = {"prepare": prepared, "design": _call(tasks["design"], {"prepare": prepared})}

@@ -44,7 +44,8 @@ def _pages() -> dict[Path, str]:
     after = rest.split(END)[1]
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     tables = {"README.md": f"{before}{BEGIN}\n{_short_table()}\n{END}{after}"}
-    for name, table in {"twin": _twin, "surveys": _surveys, "checks": _checks}.items():
+    sections = {"twin": _twin, "tuning": _tuning, "surveys": _surveys, "noise": _noise, "checks": _checks}
+    for name, table in sections.items():
         begin, end = f"<!-- {name}: scripts/write_docs.py -->", f"<!-- /{name} -->"
         head, tail = page.split(begin)
         page = f"{head}{begin}\n{table()}\n{end}{tail.split(end)[1]}"
@@ -110,8 +111,62 @@ def _twin() -> str:
         )
     drawn = len(content["draws"])
     rows.append(
-        f"\n{drawn} draws (seeds 0 to {drawn - 1}); settings changed from the demo's: {_changed(content)}."
+        f"\n{drawn} draws (seeds 0 to {drawn - 1}); settings changed from the demo's: {_changed(content)}.\n"
     )
+    found = content["calibration"]
+    rows += [
+        f"Probabilities of all draws together ({found['areas']} held-out areas, {found['ore_areas']} with ore): Brier skill "
+        f"against the base rate {found['brier_skill']:.3f}, calibration slope {found['slope']:.2f}, expected / observed ore "
+        f"areas {found['expected_observed']:.2f}, calibration error {found['ece']:.3f}.\n",
+        "| group of channels | loss of AUC without it, mean over draws | mean rank | loss of log odds |",
+        "|---|---|---|---|",
+    ]
+    influence = content["influence"]
+    drop, margin = influence["drop"], influence["margin_drop"]
+    for name in sorted(influence["groups"], key=lambda each: drop["rank"][each]):
+        rows.append(
+            f"| {name} | {drop['mean'][name]:.3f} | {drop['mean_rank'][name]:.1f} | {margin['mean'][name]:.2f} |"
+        )
+    rows.append(
+        f"\nRank correlation of the groups' influence between two draws: {drop['correlation_of_two_draws']:.2f} by AUC, "
+        f"{margin['correlation_of_two_draws']:.2f} by log odds; between means over halves of the draws: "
+        f"{drop['correlation_of_halves']:.2f} and {margin['correlation_of_halves']:.2f}."
+    )
+    return "\n".join(rows)
+
+
+def _tuning() -> str:
+    rows = [
+        "| variant | draws | AUC | minus logistic regression (sd) | minus random forest (sd) | s per fit |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in _read("mfaf_tuning")["summary"]:
+        gains = " | ".join(
+            f"{row[f'minus {rival}']:+.3f} ({row[f'minus {rival}, sd']:.3f})"
+            for rival in ("logistic-regression", "random-forest")
+        )
+        rows.append(
+            f"| {row['variant']} | {len(row['seeds'])} | {row['auc']:.3f} | {gains} | {row['processor_seconds_per_fit']:.1f} |"
+        )
+    return "\n".join(rows)
+
+
+def _noise() -> str:
+    rows = [
+        "| model | draws | strict: mean AUC (standard error), z | paper's protocol: mean AUC (standard error), z | command |",
+        "|---|---|---|---|---|",
+    ]
+    for name in ("noise_lr", "noise_mfaf"):
+        found = _read(name)
+        scored = len(found["draws"]) - found["refused"]
+        cells = [
+            f"{each['mean']:.3f} ({each['standard_error']:.3f}), {each['z']:+.1f}"
+            for each in (found["strict"], found["paper"])
+        ]
+        rows.append(
+            f"| {found['model']} | {scored} of {len(found['draws'])} | {cells[0]} | {cells[1]} | "
+            f"`python scripts/noise_check.py --model {found['model']} --draws {len(found['draws'])}` |"
+        )
     return "\n".join(rows)
 
 
@@ -120,45 +175,62 @@ def _changed(content: dict[str, Any]) -> str:
 
 
 def _surveys() -> str:
-    parts = []
-    for name, title in SURVEYS.items():
-        content = _read(name)
-        metrics, windows, validation = content["metrics"], content["windows"], content["validation"]
-        coverage = content["coverage"]
+    return "\n".join(_survey(name, title) for name, title in SURVEYS.items())
+
+
+def _survey(name: str, title: str) -> str:
+    content = _read(name)
+    metrics, windows, validation = content["metrics"], content["windows"], content["validation"]
+    coverage = content["coverage"]
+    parts = [
+        f"### {title}\n\n{windows['areas']} areas of {windows['size_m'] / 1000:g} km, {windows['ore_areas']} with "
+        f"{validation['deposits_inside']} known deposits in {metrics['camps']} camps; {validation['folds']} folds, "
+        f"dead zone {validation['dead_zone_m'] / 1000:g} km; {content['minutes']:g} minutes on 2 cores."
+        + (f" {metrics['verdict'].capitalize()}." if metrics["verdict"] else "")
+        + f" {validation['distances']['sentence']}\n",
+        "| model | AUC, new camp | average precision | in the best 10 % | Brier skill | model minus it |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label, pair in ({metrics["model"]: None} | metrics["paired"]).items():
+        summary = metrics["summary"] if pair is None else metrics["rivals"][label]
+        gain = "" if pair is None else _interval({"mean": pair["difference"], "ci95": pair["ci95"]})
         parts.append(
-            f"### {title}\n\n{windows['areas']} areas of {windows['size_m'] / 1000:g} km, {windows['ore_areas']} with "
-            f"{validation['deposits_inside']} known deposits in {metrics['camps']} camps; {validation['folds']} folds, "
-            f"dead zone {validation['dead_zone_m'] / 1000:g} km; {content['minutes']:g} minutes on 2 cores.\n\n"
-            "| model | AUC, new camp | average precision | recall of ore | F1 ore / macro / weighted | "
-            "model minus it |\n|---|---|---|---|---|---|"
+            f"| {label} | {_interval(summary['auc'])} | {summary['average_precision']['mean']:.3f} | "
+            f"{_interval(summary['capture_10'])} | {summary['brier_skill']['mean']:.3f} | {gain} |"
         )
-        pairs = {metrics["model"]: None} | metrics["paired"]
-        for label, pair in pairs.items():
-            summary = metrics["summary"] if pair is None else metrics["rivals"][label]
-            f1 = " / ".join(f"{summary[f'f1_{kind}']['mean']:.2f}" for kind in ("ore", "macro", "weighted"))
-            gain = "" if pair is None else _interval({"mean": pair["difference"], "ci95": pair["ci95"]})
-            parts.append(
-                f"| {label} | {_interval(summary['auc'])} | {summary['average_precision']['mean']:.3f} | "
-                f"{summary['recall_ore']['mean']:.2f} | {f1} | {gain} |"
-            )
-        barren = metrics["summary"]["accuracy_all_barren"]["mean"]
-        loose = ", ".join(
-            f"{label} {_interval(each['auc'])}" for label, each in metrics["leakage"]["random"].items()
-        )
-        kept = [row["element"] for row in content["screening"]["rows"] if row["keep"]]
-        parts.append(
-            f"\n'All barren' has an accuracy of {barren:.3f}. Under the random split (near known): {loose}. "
-            f"The best {coverage['budget']:.0%} of the ground holds {coverage['predicted']} of {coverage['known']} known "
-            f"deposits as predicted, {coverage['fitted']} as fitted. Kept by the screening of all samples: "
-            f"{', '.join(kept)}."
-            + (f" {content['screening']['note']}." if content["screening"]["note"] else "")
-            + f"\n\n`{content['command']}`\n"
-        )
+    parts += ["", *_audit(content["audit"])]
+    ranked = ", ".join(f"{row['group']} ({row['drop']:.3f})" for row in content["influence"]["rows"][:4])
+    kept = [row["element"] for row in content["screening"]["rows"] if row["keep"]]
+    least = min(pair["smallest_detectable"] for pair in metrics["paired"].values() if pair["smallest_detectable"])
+    summary = metrics["summary"]
+    parts.append(
+        f"\nThe smallest difference of AUC that these camps could tell from 0 is {least:.2f} for the pair that is most "
+        f"alike. 'All barren' has an accuracy of {summary['accuracy_all_barren']['mean']:.3f}; recall of ore at the vote "
+        f"{summary['recall_ore']['mean']:.2f}, F1 ore / macro / weighted "
+        + " / ".join(f"{summary[f'f1_{kind}']['mean']:.2f}" for kind in ("ore", "macro", "weighted"))
+        + f". Calibration slope {summary['calibration_slope']['mean']:.2f}, expected / observed "
+        f"{summary['expected_observed']['mean']:.2f}. The best {coverage['budget']:.0%} of the ground holds "
+        f"{coverage['predicted']} of {coverage['known']} known deposits as predicted, {coverage['fitted']} as fitted. "
+        f"{content['applicability']['outside_share']:.1%} of the ground is unlike what the models were trained on. Groups "
+        f"with the most influence (loss of AUC): {ranked}. Kept by the screening of all samples: {', '.join(kept)}."
+        + (f" {content['screening']['note'].capitalize()}." if content["screening"]["note"] else "")
+        + f"\n\n`{content['command']}`\n"
+    )
     return "\n".join(parts)
 
 
+def _audit(audit: dict[str, Any]) -> list[str]:
+    rows = ["| protocol | estimand | " + " | ".join(f"AUC {name}" for name in audit) + " |"]
+    rows.append("|---|---|" + "---|" * len(audit))
+    first = next(iter(audit.values()))
+    for k, row in enumerate(first["rows"]):
+        cells = " | ".join(_interval(each["rows"][k]["auc"]) for each in audit.values())
+        rows.append(f"| {row['label']} | {row['estimand']} | {cells} |")
+    return [*rows, "", *(f"{each['sentence']}\n" for each in audit.values())]
+
+
 def _checks() -> str:
-    null, memory = _read("screening_null"), _read("peak_memory")
+    null, memory, cover = _read("screening_null"), _read("peak_memory"), _read("interval_coverage")
     rows = ["| check | figure | command |", "|---|---|---|"]
     command = f"`python scripts/screening_null.py --surveys {null['surveys']}`"
     for name, value in null.items():
