@@ -17,7 +17,7 @@ ROWS = (
     ("grid",),
     ("survey",),
     ("metrics",),
-    ("screen", "interpolate", "evidence", "windows", "split", "balance", "targets", "transform"),
+    ("screen", "interpolate", "evidence", "windows", "split", "balance", "targets", "transform", "anomaly"),
     ("recipe",),
     ("models",),
     ("evaluate", "predict", "explain"),

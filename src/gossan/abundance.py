@@ -1,24 +1,92 @@
-"""Concentrations of the elements in the upper continental crust, to judge units by.
+"""Units, oxides, and the upper continental crust, to judge units by.
 
 A median that is far from its element's abundance is more often a wrong unit than a geological fact: between
 one unit and the next (ppb, ppm) lies a factor of 1000, between ppm and % one of 10 000.
 """
 
+import re
 from collections.abc import Mapping
 
-__all__ = ["UPPER_CRUST_PPM", "crust_ratio"]
+__all__ = ["PPM_PER_UNIT", "UPPER_CRUST_PPM", "crust_ratio", "element_share", "ppm_factor"]
 
+#: How many parts per million one of each unit is.
+PPM_PER_UNIT: Mapping[str, float] = {"ppt": 1e-6, "ppb": 1e-3, "ppm": 1.0, "pct": 1e4}
+
+#: Standard atomic masses (CIAAW 2021, abridged) of the elements that analyses give as oxides.
+_MASS = {
+    "Li": 6.94,
+    "Be": 9.0122,
+    "B": 10.81,
+    "C": 12.011,
+    "H": 1.008,
+    "Na": 22.990,
+    "Mg": 24.305,
+    "Al": 26.982,
+    "Si": 28.085,
+    "P": 30.974,
+    "S": 32.06,
+    "K": 39.098,
+    "Ca": 40.078,
+    "Sc": 44.956,
+    "Ti": 47.867,
+    "V": 50.942,
+    "Cr": 51.996,
+    "Mn": 54.938,
+    "Fe": 55.845,
+    "Co": 58.933,
+    "Ni": 58.693,
+    "Cu": 63.546,
+    "Zn": 65.38,
+    "Ga": 69.723,
+    "Ge": 72.630,
+    "As": 74.922,
+    "Rb": 85.468,
+    "Sr": 87.62,
+    "Y": 88.906,
+    "Zr": 91.224,
+    "Nb": 92.906,
+    "Mo": 95.95,
+    "Sn": 118.71,
+    "Sb": 121.76,
+    "Cs": 132.91,
+    "Ba": 137.33,
+    "La": 138.91,
+    "Ce": 140.12,
+    "Pr": 140.91,
+    "Nd": 144.24,
+    "Sm": 150.36,
+    "Eu": 151.96,
+    "Gd": 157.25,
+    "Tb": 158.93,
+    "Dy": 162.50,
+    "Ho": 164.93,
+    "Er": 167.26,
+    "Tm": 168.93,
+    "Yb": 173.05,
+    "Lu": 174.97,
+    "Hf": 178.49,
+    "Ta": 180.95,
+    "W": 183.84,
+    "Pb": 207.2,
+    "Bi": 208.98,
+    "Th": 232.04,
+    "U": 238.03,
+}
+_OXYGEN = 15.999
+_OXIDE = re.compile(r"([A-Z][a-z]?)(\d*)O(\d*)")
+
+#: Oxides in percent; all iron is given as FeO.
 _OXIDES_PCT = {
-    "Si": (66.6, 0.46744),
-    "Al": (15.4, 0.52925),
-    "Fe": (5.04, 0.77731),  # all iron as FeO
-    "Mn": (0.10, 0.77446),
-    "Mg": (2.48, 0.60304),
-    "Ca": (3.59, 0.71470),
-    "Na": (3.27, 0.74186),
-    "K": (2.80, 0.83015),
-    "Ti": (0.64, 0.59934),
-    "P": (0.15, 0.43642),
+    "SiO2": 66.6,
+    "Al2O3": 15.4,
+    "FeO": 5.04,
+    "MnO": 0.10,
+    "MgO": 2.48,
+    "CaO": 3.59,
+    "Na2O": 3.27,
+    "K2O": 2.80,
+    "TiO2": 0.64,
+    "P2O5": 0.15,
 }
 _TRACES_PPM = {
     "Li": 24,
@@ -86,10 +154,41 @@ _TRACES_PPM = {
     "U": 2.7,
 }
 
+
+def element_share(oxide: str) -> float | None:
+    """Mass of the element in one mass of its oxide; None for what is no oxide that is known.
+
+    >>> round(element_share("Fe2O3"), 4)
+    0.6994
+    """
+    found = _OXIDE.fullmatch(oxide)
+    if found is None or found[1] not in _MASS:
+        return None
+    metal = _MASS[found[1]] * int(found[2] or 1)
+    return metal / (metal + _OXYGEN * int(found[3] or 1))
+
+
+def ppm_factor(unit: str) -> float | None:
+    """Factor that brings a value to ppm of the element; None where the unit is not known.
+
+    Parameters
+    ----------
+    unit
+        ``ppm``, ``ppb``, ``pct`` or ``ppt``, perhaps followed by an oxide, such as ``pct Fe2O3``.
+
+    >>> ppm_factor("ppb"), ppm_factor("")
+    (0.001, None)
+    """
+    base, _, oxide = unit.partition(" ")
+    share = element_share(oxide) if oxide else 1.0
+    return PPM_PER_UNIT[base] * share if base in PPM_PER_UNIT and share is not None else None
+
+
 #: Upper continental crust, ppm of the element (oxides brought to the element): Rudnick and Gao (2003),
 #: doi 10.1016/B0-08-043751-6/03016-4; sulphur as in their edition of 2014. Te and Rh are not in it.
 UPPER_CRUST_PPM: Mapping[str, float] = _TRACES_PPM | {
-    name: round(pct * 1e4 * share, 1) for name, (pct, share) in _OXIDES_PCT.items()
+    re.sub(r"\d*O\d*$", "", oxide): round(pct * 1e4 * (element_share(oxide) or 0.0), 1)
+    for oxide, pct in _OXIDES_PCT.items()
 }
 
 
