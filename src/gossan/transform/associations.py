@@ -58,7 +58,7 @@ def associations(
     *,
     components: int = 4,
     most_missing: float = 0.2,
-    most_tied: float = 0.3,
+    most_tied: float = 0.5,
     seed: int = 0,
 ) -> Associations:
     """Find which elements rise and fall together, whatever a few odd samples do.
@@ -77,7 +77,7 @@ def associations(
         How many are kept, at most the elements less one.
     most_missing, most_tied
         An element is left out when a larger share of its samples is missing, or a larger share of its values
-        is one and the same (below detection), in [0, 1].
+        is one and the same (below detection, or coarsely rounded), in [0, 1].
 
     Raises
     ------
