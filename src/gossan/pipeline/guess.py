@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan import io
-from gossan.config import new_project
+from gossan.config import new_project, parse_override
 from gossan.errors import DataWarning, GossanError, GossanWarning, MissingFileError, UsageError
 from gossan.io.cells import read_cells, to_numbers
 from gossan.io.elements import parse_column
@@ -79,6 +79,7 @@ def draft_project(
     for key, file in given.items():
         if not file.exists():
             raise MissingFileError(f"{key.partition('.')[0]} file {file} does not exist")
+    crs = dict(parse_override(text) for text in overrides).get("project.crs", crs)
     draft = _Draft({"project.crs": crs} if crs else {})
     draft.values |= {key: Path(os.path.relpath(file, out.parent)).as_posix() for key, file in given.items()}
     _look(draft, given)
@@ -119,7 +120,9 @@ def _warn(message: str) -> None:
 
 
 def _guess_crs(draft: _Draft, files: Mapping[str, Path], tables: Mapping[str, Points | None]) -> None:
-    """Guess the project's CRS: a file's, else the zone that metres and degrees fit in, else the degrees' own."""
+    """Guess the project's CRS: a file's, else the zone that metres and degrees fit in, else the degrees'."""
+    if "project.crs" in draft.values:
+        return
     for key, path in files.items():
         stored = _stored_crs(key, path)
         if stored is not None:

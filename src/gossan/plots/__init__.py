@@ -10,10 +10,11 @@ from gossan.plots.charts import interval_plot, prediction_rate, roc, screening_p
 from gossan.plots.frame import Ground
 from gossan.plots.maps import folds_map, score_classes, score_map, spread_map, target_map
 from gossan.plots.style import missing_glyphs, save
-from gossan.plots.survey import class_map, gap_map, samples_map
+from gossan.plots.survey import anomaly_maps, class_map, gap_map, samples_map
 
 __all__ = [
     "Ground",
+    "anomaly_maps",
     "biplot",
     "channels_figure",
     "class_map",

@@ -32,6 +32,7 @@ def survey_tables(found: Mapping[str, Any]) -> dict[str, Table]:
         "crs": _crs(found.get("data") or {}),
         "surveys": _surveys(found.get("surveys") or {}),
         "associations": _associations(found.get("associations") or {}),
+        "anomalies": _anomalies(found.get("anomalies") or [], found.get("elements") or []),
         "settings": _settings(found.get("settings") or {}),
     }
     return {name: table for name, table in made.items() if table.rows}
@@ -223,6 +224,36 @@ def _associations(found: Mapping[str, Any]) -> Table:
     )
 
 
+def _anomalies(anomalies: Sequence[Mapping[str, Any]], elements: Sequence[Mapping[str, Any]]) -> Table:
+    units = {row["element"]: str(row.get("unit") or "unknown") for row in elements}
+    rows = tuple(
+        (
+            str(row["element"]),
+            units.get(row["element"], ""),
+            _value(row["mad"]),
+            percent(row["mad_share"]),
+            *(_value(each) for each in row["concentration_area"] or (None, None, None)),
+            percent(row["top_share"]),
+        )
+        for row in anomalies
+    )
+    head = (
+        "Element",
+        "Unit",
+        "Median + 2 MAD",
+        "Ground above",
+        "C-A first break",
+        "Second",
+        "Third",
+        "Ground above",
+    )
+    note = (
+        "Thresholds in the element's unit. Median + 2 MAD: of the logarithms of the samples. C-A: where the"
+        " concentration-area curve of the map breaks. A dash: most values are one and the same."
+    )
+    return Table("Anomaly thresholds", head, rows, text=2, note=note)
+
+
 def _settings(settings: Mapping[str, Any]) -> Table:
     return Table(
         "Every setting, derived ones filled in", ("Setting", "Value"), tuple(flatten(settings)), text=2
@@ -303,7 +334,7 @@ def _picture(name: str, figure: Any, alt: str, caption: str) -> Picture:
     from gossan import plots
 
     data = base64.b64encode(plots.save(figure, "png", dpi=150)).decode("ascii")
-    shape = "wide" if name == "extent" else "map"
+    shape = "map" if name in ("gaps", "biplot") else "wide"
     return Picture(name, alt, caption, f"data:image/png;base64,{data}", shape)
 
 

@@ -94,8 +94,9 @@ def associations(
     rows, needed = int(complete.sum()), _ROWS_PER_PART * len(names)
     if len(names) < 3 or rows < needed:
         raise DataError(
-            f"{len(names)} elements with {rows} complete samples given; associations need 3 elements and "
-            f"{_ROWS_PER_PART} samples for each: leave out elements that are often missing"
+            f"{len(names)} of {len(values.columns)} elements are measured in most samples, and {rows} samples"
+            f" have all of them; associations need 3 elements and {_ROWS_PER_PART} samples for each: leave"
+            " out elements that are often missing"
         )
     centre, covariance = _robust(ratios[complete], seed)
     variance, axes = np.linalg.eigh(covariance)
