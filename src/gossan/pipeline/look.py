@@ -24,7 +24,7 @@ from gossan.pipeline.facts import (
 )
 from gossan.pipeline.judge import impossible, weak
 from gossan.pipeline.prepare import derive, ground_mask, read_survey, transformed
-from gossan.pipeline.tasks import label_windows, make_folds
+from gossan.pipeline.tasks import label_windows, strict_splits
 from gossan.survey import Layer, Survey
 from gossan.transform import Associations
 from gossan.windows import deposits_in
@@ -162,9 +162,11 @@ def _design(project: Project, survey: Survey, problems: list[str]) -> dict[str, 
 
 def _folds(table: "pd.DataFrame", survey: Survey, project: Project, ore: Any) -> list[dict[str, int]]:
     """Count what the strict folds of the first repeat hold."""
-    made = make_folds(table, survey.grid, asdict(project.validation), project.project.seed)["strict 0"]
+    resolution = resolution_of(survey.grid)
+    splits = strict_splits(table, resolution, asdict(project.validation), project.project.seed)
     return [
-        {"train": len(train), "test": len(test), "test_ore": int(ore[test].sum())} for train, test in made
+        {"train": len(train), "test": len(test), "test_ore": int(ore[test].sum())}
+        for train, test in splits[0].folds
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gossan.report.pictures import Picture
-from gossan.report.tables import Table
+from gossan.report.table import Table
 from gossan.report.words import NONE, flatten, number, percent
 
 __all__ = ["survey_page", "survey_tables", "survey_text"]
