@@ -24,7 +24,7 @@ from gossan.survey import DepositSource, RasterSource, SampleSource
 
 __all__ = ["draft_project"]
 
-_DEGREES = "EPSG:4326"
+_DEGREES, _METRES = "EPSG:4326", "EPSG:3857"
 _LONGITUDE, _LATITUDE = r"lon|long|longitude|lon(g|gitude)?[_ (].*", r"lat|latitude|lat(itude)?[_ (].*"
 #: Attributes of geology that are likely to be rock units, by their names.
 _UNIT_NAMES = r"(map_?)?unit.*|.*lith.*|rock.*|strat.*|form.*|geol.*|period|age|era|code|symbol"
@@ -103,13 +103,16 @@ def _look(draft: _Draft, files: Mapping[str, Path]) -> None:
 def _points(path: Path, name: str) -> Points | None:
     """Read a table of points with its coordinates as they are, or in degrees where the file has a CRS."""
     source = SampleSource(path.name) if name == "samples" else DepositSource(path.name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GossanWarning)  # `check` says it all
-            return read_points(path, source, _DEGREES, name)
-    except GossanError as error:
-        _warn(f"nothing is guessed from the {name}: {error}")
-        return None
+    refused = ""
+    for crs in (_DEGREES, _METRES):  # where nothing says what they are, each takes only what can be its own
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", GossanWarning)  # `check` says it all
+                return read_points(path, source, crs, name)
+        except GossanError as error:
+            refused = refused or str(error)
+    _warn(f"nothing is guessed from the {name}: {refused}")
+    return None
 
 
 def _warn(message: str) -> None:
@@ -233,7 +236,7 @@ def _guess_elements(draft: _Draft, path: Path, points: Points) -> None:
         y=draft.values.get("samples.y"),
         crs=draft.values.get("samples.crs"),
     )
-    crs = draft.values.get("project.crs") or _DEGREES
+    crs = draft.values.get("project.crs") or (_METRES if _in_degrees(points) is None else _DEGREES)
     counts = _accepted(path, source, crs)
     if counts is None:
         chosen = _best_columns(points)
