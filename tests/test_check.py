@@ -13,11 +13,13 @@ import shapely
 from gossan import cli
 from gossan.config import load_project
 from gossan.errors import DataError, UsageError
+from gossan.io import write_survey
 from gossan.pipeline import check, draw_look, look_at
 from gossan.pipeline.facts import sampling_facts
 from gossan.pipeline.judge import impossible, weak
 from gossan.pipeline.prepare import derive, read_survey, transformed
 from gossan.report.survey import survey_page, survey_text
+from gossan.synthetic import laboratory_table, synthetic_survey
 
 CRS = "EPSG:32650"
 WEST, SOUTH = 400_000.0, 4_000_000.0
@@ -149,6 +151,17 @@ def test_the_crs_of_each_source_and_how_it_is_known(sound):
     assert data["geology"] | {"crs": CRS, "crs_from": "file"} == data["geology"]
 
 
+def test_anomalies_are_those_of_the_samples_logarithms(sound):
+    values = sound.survey.samples.values
+    for row in sound.found["anomalies"]:
+        logs = np.log10(values[row["element"]])
+        spread = np.median(np.abs(logs - np.median(logs)))
+        assert row["mad"] == pytest.approx(10 ** (np.median(logs) + 2 * 1.4826 * spread))
+        assert np.diff(row["concentration_area"]).min() > 0
+        classes = sound.anomalies[row["element"]].area_classes
+        assert row["top_share"] == pytest.approx((classes[classes >= 0] == 3).mean())
+
+
 # ---- what is weak, and what is impossible
 
 
@@ -238,6 +251,26 @@ def test_a_median_in_the_wrong_unit_and_a_replaced_limit_are_named(tmp_path):
     assert warned(found, "Pb 50%", "samples.elements")
     assert warned(found, "Mo given without a unit")
     assert not warned(found, "Cu 2")
+
+
+def test_samples_beside_the_area_are_a_problem(sound):
+    found = sound.found | {"sampling": sound.found["sampling"] | {"inside": 0}}
+    assert "no sample lies on the map" in impossible(found)[0]
+
+
+@pytest.mark.slow
+def test_the_built_in_survey_at_the_papers_resolution_earns_the_first_warning_alone(tmp_path):
+    survey = synthetic_survey(0)
+    lines = ["[windows]", "size = 128", "strides = [128]"]
+    found = check(
+        load_project(write_survey(survey, tmp_path, table=laboratory_table(survey), settings=lines))
+    )
+    assert len(found["warnings"]) == 1
+    assert "finer than a tenth of the spacing" in found["warnings"][0]
+    assert found["problems"] == []
+    assert found["windows"]["samples_median"] > 25
+    # what the survey was made with: granite-related elements go together
+    assert set(found["associations"]["table"][0]["positive"].split()) >= {"W", "Mo", "Sn"}
 
 
 def test_every_rule_of_judgement_is_silent_on_a_sound_find(sound):

@@ -45,12 +45,12 @@ def find_anomalies(survey: Survey, project: Project) -> dict[str, Anomaly]:
     factor = max(1, -(-max(survey.grid.shape) // _COARSE))
     coarse = replace(survey, grid=survey.grid.zoom_out(factor)) if factor > 1 else survey
     values = survey.samples.values
-    logs = values.where(values > 0).apply(np.log10)
+    logs = values.where(values > 0).dropna(axis="columns", how="all").apply(np.log10)
     mask = ground_mask(coarse, project)
     maps = idw(survey.samples.coordinates, logs, coarse.grid, neighbours=_NEIGHBOURS)
     return {
         str(name): _one(logs[name].to_numpy(), np.where(mask, one, np.nan))
-        for name, one in zip(values.columns, maps, strict=True)
+        for name, one in zip(logs.columns, maps, strict=True)
     }
 
 

@@ -53,7 +53,9 @@ def weak(found: Mapping[str, Any], project: Project) -> list[str]:
 
 
 def impossible(found: Mapping[str, Any]) -> list[str]:
-    """List the layers that do not lie on the map at all."""
+    """List the sources that do not lie on the map at all."""
+    if found["sampling"]["inside"] == 0:
+        return ["no sample lies on the map; samples and project.area must overlap: check the CRS of both"]
     named = [row for row in found["layers"] if row["share"] == 0 or row.get("inside_km") == 0]
     return [
         f"{row['source']} has nothing on the map; layers must overlap: check its CRS"

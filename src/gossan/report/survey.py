@@ -91,6 +91,7 @@ def _side(windows: Mapping[str, Any]) -> str | None:
 
 
 def _elements(elements: Sequence[Mapping[str, Any]]) -> Table:
+    left_out = any(row.get("left_out") for row in elements)
     seen = dict.fromkeys(rule for row in elements for rule, n in row["rules"].items() if n)
     used = [rule for rule in (*_RULES, *seen) if rule in seen and rule != "measured"]
     used = list(dict.fromkeys(used))
@@ -105,14 +106,15 @@ def _elements(elements: Sequence[Mapping[str, Any]]) -> Table:
             percent(row.get("at_min")),
             *(_value(row.get(name)) for name in ("min", "median", "max", "crust")),
             _ratio(row.get("ratio")),
-            str(row.get("left_out") or ""),
+            *((str(row.get("left_out") or ""),) if left_out else ()),
         )
         for row in elements
     )
     head = (
         "Element", "Column", "Unit", "Measured",
         *(_RULES.get(rule, rule.replace("_", " ")) for rule in used), "Censored",
-        "At the minimum", "Min", "Median", "Max", "Upper crust", "Median / crust", "Left out",
+        "At the minimum", "Min", "Median", "Max", "Upper crust", "Median / crust",
+        *(("Left out",) if left_out else ()),
     )  # fmt: skip
     note = (
         "Cells by the rule they were read by; min, median and max after values below a limit were replaced."
@@ -131,7 +133,7 @@ def _value(value: float | None) -> str:
 def _ratio(ratio: float | None) -> str:
     if ratio is None:
         return NONE
-    return f"{ratio:.2g}" + (" !" if not 1 / 30 <= ratio <= 30 else "")
+    return f"{ratio:.2g}" + ("\u00a0!" if not 1 / 30 <= ratio <= 30 else "")
 
 
 def _sampling(sampling: Mapping[str, Any]) -> Table:
@@ -216,7 +218,8 @@ def _associations(found: Mapping[str, Any]) -> Table:
     left = "; ".join(f"{name} ({why})" for name, why in (found.get("left_out") or {}).items())
     note = (
         f"Robust principal components of the log-ratios of {number(found.get('rows'))} complete samples;"
-        " elements of one side rise together while those of the other fall (loadings of 0.3 and more)."
+        " elements of one side rise together while those of the other fall; named are those with a loading of"
+        " 0.3 and more, or 1.5 over the root of their number where they are many."
         + (f" Left out: {left}." if left else "")
     )
     return Table(

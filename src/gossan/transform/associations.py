@@ -151,13 +151,14 @@ def _robust(ratios: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64]
     return found.location_, found.covariance_
 
 
-def association_table(found: Associations, *, least: float = 0.3) -> "pd.DataFrame":
+def association_table(found: Associations, *, least: float | None = None) -> "pd.DataFrame":
     """List the elements that make each component, the strongest first.
 
     Parameters
     ----------
     least
-        Absolute loading from which an element is named.
+        Absolute loading from which an element is named; None: half as much again as all would have if they
+        were equal, and at most 0.3.
 
     Returns
     -------
@@ -167,6 +168,8 @@ def association_table(found: Associations, *, least: float = 0.3) -> "pd.DataFra
     import pandas as pd
 
     rows = []
+    if least is None:
+        least = min(0.3, 1.5 / len(found.loadings) ** 0.5)
     for k, name in enumerate(found.loadings.columns):
         column = found.loadings[name].sort_values(ascending=False)
         positive, negative = column[column >= least], column[column <= -least][::-1]
