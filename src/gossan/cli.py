@@ -109,8 +109,8 @@ def init(
     files |= {f"rasters.{number}.path": path for number, path in enumerate(raster or ())}
     text, guesses = pipeline.draft_project(out, files, crs=crs, overrides=overrides or ())
     _save(out, text.encode())
-    shown = [*(f"guess: {key} ({why})" for key, why in guesses.items()), f"project file: {out}"]
-    shown.append(f"next: look at the guesses, then gossan check {out}")
+    told = (f"guess: {key} = {one['value'] or 'default'} ({one['why']})" for key, one in guesses.items())
+    shown = [*told, f"project file: {out}", f"next: look at the guesses, then gossan check {out}"]
     _print({"project": str(out), "guesses": guesses}, as_json, shown)
 
 

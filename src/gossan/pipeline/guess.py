@@ -48,7 +48,7 @@ class _Draft:
 
 def draft_project(
     out: Path, files: Mapping[str, Path | None], *, crs: str = "", overrides: Sequence[str] = ()
-) -> tuple[str, dict[str, str]]:
+) -> tuple[str, dict[str, dict[str, Any]]]:
     """Write the text of a project file for the given files, with every guess marked as one.
 
     Parameters
@@ -64,7 +64,7 @@ def draft_project(
 
     Returns
     -------
-    The text, and by key why each guess was made.
+    The text, and by key each guess: its ``value`` (None where the default stands) and ``why``.
 
     Raises
     ------
@@ -84,7 +84,8 @@ def draft_project(
     draft.values |= {key: Path(os.path.relpath(file, out.parent)).as_posix() for key, file in given.items()}
     _look(draft, given)
     draft.values.setdefault("project.crs", "")
-    return new_project(draft.values, overrides, name=out.stem, notes=draft.notes), draft.notes
+    text = new_project(draft.values, overrides, name=out.stem, notes=draft.notes)
+    return text, {key: {"value": draft.values.get(key), "why": why} for key, why in draft.notes.items()}
 
 
 def _look(draft: _Draft, files: Mapping[str, Path]) -> None:

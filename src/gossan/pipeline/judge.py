@@ -83,7 +83,7 @@ def _windows(found: Mapping[str, Any], project: Project) -> Iterator[str]:
         pixels = math.ceil(side / found["grid"]["resolution"])
         change = f"windows.size = {pixels}"
         if pixels > _LARGEST:
-            change = f"project.resolution = {side / _USUAL:.2g} and windows.size = {_USUAL}"
+            change = f"project.resolution = {float(f'{side / _USUAL:.2g}'):g} and windows.size = {_USUAL}"
         yield (
             f"the median window of {windows['size_m']:.0f} m holds {median:.0f} samples; "
             f"{_SAMPLES_PER_WINDOW} and more are wanted: windows of {side / 1000:.3g} km "

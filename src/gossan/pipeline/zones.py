@@ -67,7 +67,13 @@ def _zones(longitude: float, latitude: float, *, reach: float = 0.0) -> list[str
     west, east = (float(np.clip(longitude + way * (reach + 1e-6), -180, 180)) for way in (-1, 1))
     box = AreaOfInterest(west, latitude - 1e-6, east, latitude + 1e-6)
     found = query_crs_info("EPSG", pj_types=PJType.PROJECTED_CRS, area_of_interest=box)
-    named = [(info.name, f"EPSG:{info.code}") for info in found if _ZONE.fullmatch(info.name)]
+    # a zone of several parts is found by the box around them all, and then says the first part
+    named = [
+        (info.name, f"EPSG:{info.code}")
+        for info in found
+        if _ZONE.fullmatch(info.name) and info.area_of_use is not None
+        if info.area_of_use.south <= latitude <= info.area_of_use.north
+    ]
     return [code for _, code in sorted(named, key=lambda each: _DATUMS.index(each[0].split(" / ")[0]))]
 
 
