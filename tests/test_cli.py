@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from gossan import cli
 from gossan.config import load_project
 from gossan.errors import DataError, DataWarning, RunError
+from gossan.pipeline import draft_project
 
 COMMANDS = ("demo", "init", "check", "run", "predict", "report", "doctor")
 MINIMAL = '[project]\ncrs = "EPSG:32650"\n[samples]\npath = "s.csv"\n[deposits]\npath = "d.csv"\n'
@@ -35,6 +37,7 @@ class Pipeline(types.ModuleType):
         super().__init__("gossan.pipeline")
         self.calls = []
         self.error = None
+        self.problems = []
 
     def _made(self, *call):
         self.calls.append(call)
@@ -59,14 +62,21 @@ class Pipeline(types.ModuleType):
     def demo(self, out, *, overrides=(), jobs=None, on_progress=None):
         return self._made("demo", out, overrides, jobs)
 
-    def check(self, project):
+    def look_at(self, project):
         self._made("check", project)
-        return {
+        found = {
             "format": 1,
             "grid": {"rows": 7, "spacing": float("nan")},
             "camps": 3,
             "warnings": ["few camps"],
+            "problems": self.problems,
         }
+        return types.SimpleNamespace(found=found)
+
+    draft_project = staticmethod(draft_project)
+
+    def draw_look(self, look):
+        return f"<html>{look.found['camps']} camps</html>"
 
     def predict(self, model_run, project, out=None, *, on_progress=None):
         self._made("predict", model_run, project, out)
@@ -145,13 +155,29 @@ def test_demo_runs_with_a_default_folder(pipeline, capsys):
     assert pipeline.calls == [("demo", Path("demo"), ["training.epochs=1"], None)]
 
 
-def test_check_prints_an_outline_its_warnings_and_a_file(pipeline, project, capsys, tmp_path):
+def test_check_prints_tables_its_warnings_and_a_file(pipeline, project, capsys, tmp_path):
     assert cli.main(["check", str(project), "--out", str(tmp_path / "check.json")]) == 0
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[:3] == ["format: 1", "grid:", "  rows: 7"]
+    assert re.search(r"Camps of deposits in the areas +3", shown.out)
     assert shown.err == "warning: few camps\n"
     found = json.loads((tmp_path / "check.json").read_text(encoding="utf-8"))
     assert found["grid"] == {"rows": 7, "spacing": None}
+
+
+def test_check_writes_a_page_where_html_is_asked_for(pipeline, project, capsys, tmp_path):
+    assert cli.main(["check", str(project), "--out", str(tmp_path / "check.html"), "--json"]) == 0
+    assert (tmp_path / "check.html").read_text(encoding="utf-8") == "<html>3 camps</html>"
+    assert json.loads(capsys.readouterr().out)["camps"] == 3
+
+
+def test_check_ends_with_3_on_a_problem_and_under_strict_on_a_warning(pipeline, project, capsys):
+    assert cli.main(["check", str(project), "--strict", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["warnings"] == ["few camps"]
+    pipeline.problems = ["no folds can be made"]
+    assert cli.main(["check", str(project), "--json"]) == 3
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["problems"] == ["no folds can be made"]
+    assert shown.err.splitlines()[-1] == "error: no folds can be made"
 
 
 def test_predict_takes_the_run_and_the_project(pipeline, project, capsys):
@@ -345,7 +371,7 @@ def test_init_writes_a_project_file_that_check_would_read(tmp_path, capsys, monk
     assert project.geology is not None
     assert project.geology.path == "g.gpkg"
     assert project.windows.size == 32
-    assert "next: gossan check data/p.toml" in capsys.readouterr().out
+    assert "then gossan check data/p.toml" in capsys.readouterr().out
     assert cli.main([*arguments, "--out", "data/p.toml"]) == 2
     assert "exists already" in capsys.readouterr().err
 
@@ -354,7 +380,9 @@ def test_init_without_a_crs_leaves_its_place_open(tmp_path, capsys, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.csv").touch()
     assert cli.main(["init", "--samples", "s.csv", "--deposits", "s.csv", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"format": 1, "project": "project.toml"}
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"format": 1, "project": "project.toml", "guesses": {}}
+    assert "warning: nothing is guessed from the samples" in shown.err
     text = (tmp_path / "project.toml").read_text(encoding="utf-8")
     assert 'crs = ""  # required' in text
     assert tomllib.loads(text)["samples"] == {"path": "s.csv"}

@@ -13,7 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 #: A room imports only from rooms in rows above its own.
 ROWS = (
-    ("errors", "hooks"),
+    ("errors", "hooks", "abundance"),
     ("grid",),
     ("survey",),
     ("metrics",),
@@ -29,6 +29,7 @@ ROWS = (
         "applicability",
         "targets",
         "transform",
+        "anomaly",
     ),
     ("recipe",),
     ("models",),

@@ -25,6 +25,11 @@ __all__ = ["read_deposits", "read_samples"]
 #: columns that may name a deposit, best first
 _NAMES = ("name", "(deposit|site|mine|prospect)_?name", "title", "deposit", "((deposit|occ|site|mine)_?)?id")
 _MUCH_CENSORED = 0.3
+#: columns that may name the survey that a sample is of, best first
+_SURVEYS = (
+    "(survey|campaign|project)[_ ]?(name|id|no|year)?",
+    "(sampl(e|ing|ed)|survey|collection)?[_ ]?(year|yr)",
+)
 
 
 def read_samples(
@@ -54,17 +59,20 @@ def read_samples(
     values, elements, left_out = _analyses(points, chosen, source)
     import pandas as pd
 
+    survey = _survey_column(points, source)
     taken = {one.column for one in chosen} | set(points.used)
     counts = points.counts | {
         "elements": elements,
         "left_out": left_out,
+        "survey": survey,
         "ignored": [name for name in points.cells.columns if name not in taken],
         **_positions(points.coordinates, area),
     }
     _warn_elements(elements, left_out)
     units = {one.symbol: one.measured_in for one in chosen if one.symbol in values}
     frame = pd.DataFrame(values, columns=list(values))
-    return Samples(points.coordinates, frame, units), counts
+    surveys = tuple(_texts(points.cells, survey)) if survey else None
+    return Samples(points.coordinates, frame, units, surveys), counts
 
 
 def read_deposits(
@@ -106,6 +114,15 @@ def read_deposits(
     dropped = points.counts["dropped"] | {"where": int((~keep).sum())}
     counts = points.counts | {"kept": len(cells), "dropped": dropped, "name": name, "camp": camp}
     return Deposits(coordinates, names, camps), counts | _positions(coordinates, area)
+
+
+def _survey_column(points: Points, source: SampleSource) -> str | None:
+    """Column that names the survey: the one given, else the first that is called so."""
+    columns = list(points.cells.columns)
+    if source.survey is not None:
+        return find_column(source.survey, columns, "[samples] survey")
+    free = [name for name in columns if name not in points.used]
+    return next((one for known in _SURVEYS for one in free if re.fullmatch(known, one, re.IGNORECASE)), None)
 
 
 def _analyses(
