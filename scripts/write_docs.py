@@ -201,7 +201,9 @@ def _survey(name: str, title: str) -> str:
     parts += ["", *_audit(content["audit"])]
     ranked = ", ".join(f"{row['group']} ({row['drop']:.3f})" for row in content["influence"]["rows"][:4])
     kept = [row["element"] for row in content["screening"]["rows"] if row["keep"]]
-    least = min(pair["smallest_detectable"] for pair in metrics["paired"].values() if pair["smallest_detectable"])
+    least = min(
+        pair["smallest_detectable"] for pair in metrics["paired"].values() if pair["smallest_detectable"]
+    )
     summary = metrics["summary"]
     parts.append(
         f"\nThe smallest difference of AUC that these camps could tell from 0 is {least:.2f} for the pair that is most "
@@ -238,6 +240,15 @@ def _checks() -> str:
             rows.append(
                 f"| screening on {null['surveys']} surveys without signal, {name} | {value:.4f} | {command} |"
             )
+    command = f"`python scripts/interval_coverage.py --surveys {cover['surveys']} --seed {cover['seed']}`"
+    simulated = {"20 ore areas in 15 camps": cover} | cover["variants"]
+    for name, found in simulated.items():
+        others = found["coverage of other intervals"]
+        rows.append(
+            f"| {cover['surveys']} simulated surveys, {name}: share of AUC intervals (95 %) that hold the truth | "
+            f"{found['coverage']:.3f}; DeLong {others['DeLong of one repeat, ranks within folds']:.3f}; sd over folds and "
+            f"repeats {others['sd over folds and repeats']:.3f} | {command} |"
+        )
     for stage in memory["stages"]:
         rows.append(
             f"| peak memory of the full-size survey after: {stage['stage']} | {stage['peak_gib']} GiB | "
