@@ -55,6 +55,8 @@ class SampleSource:
         Of a workbook; None: the first.
     crs
         Of the coordinates; None: the file's own, else the project's.
+    where
+        Condition on the columns that rows must meet, such as ``"medium = 'soil'"``; None: all rows.
     """
 
     path: str
@@ -66,6 +68,7 @@ class SampleSource:
     level_by: Literal["none", "survey", "geology"] = "none"
     sheet: str | None = None
     crs: str | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)
