@@ -3,15 +3,16 @@
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from gossan.errors import MissingFileError, RunError, UsageError
+from gossan.errors import DataError, MissingFileError, RunError, UsageError
 
-__all__ = ["check_file", "file_hash", "file_kind", "naming", "replacing"]
+__all__ = ["check_content", "check_file", "driver_of", "file_hash", "file_kind", "naming", "replacing"]
 
 Kind = Literal["text", "workbook", "vector", "raster"]
 
@@ -29,6 +30,19 @@ _SIDECARS: dict[str, tuple[str, ...]] = {
     ".img": (".ige", ".img.aux.xml"),
 }
 _BLOCK = 1 << 20
+
+#: What may open a raster, by its ending: none of these goes to the network.
+_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".asc": "AAIGrid", ".img": "HFA", ".vrt": "VRT"}
+#: How a vector file begins; a description of a service under such a name would be fetched from the network.
+_BEGINS = {
+    ".gpkg": (b"SQLite format 3\x00",),
+    ".shp": (b"\x00\x00\x27\x0a",),
+    ".fgb": (b"fgb",),
+    **dict.fromkeys((".geojson", ".json"), (b"{",)),
+}
+_SOURCES = re.compile(rb"<\s*Source\w*\b[^>]*>[^<]*|PixelFunctionLanguage", re.IGNORECASE)
+_ELSEWHERE = re.compile(rb"/vsi|\w{3,}://|PixelFunctionLanguage", re.IGNORECASE)
+_MOST_VRT = 50 << 20
 
 
 def check_file(path: Path, what: str) -> None:
@@ -62,6 +76,43 @@ def file_kind(path: Path, what: str, allowed: tuple[Kind, ...]) -> Kind:
             f"{what} file {path.name} ends in {path.suffix!r}; allowed are {endings}; convert the file"
         )
     return kind
+
+
+def check_content(path: Path, what: str) -> None:
+    """Refuse a file that is not what its ending says, or that sends its reader elsewhere.
+
+    Raises
+    ------
+    DataError
+        It begins otherwise, or is a virtual raster of sources that are no files.
+    """
+    ending = path.suffix.lower()
+    with path.open("rb") as stream:
+        start = stream.read(64)
+        if ending == ".vrt":
+            text = start + stream.read(_MOST_VRT)
+            if any(_ELSEWHERE.search(source) for source in _SOURCES.findall(text)):
+                raise DataError(
+                    f"{what} file {path.name} takes its pixels from archives, addresses or programs; files "
+                    "beside it are allowed; export it as GeoTIFF"
+                )
+    begins = _BEGINS.get(ending, ())
+    if begins and not start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(begins):
+        raise DataError(
+            f"{what} file {path.name} cannot be read: it does not begin like {ending}; repair or re-export it"
+        )
+
+
+def driver_of(path: Path) -> str:
+    """Name the driver that opens a raster: that of its ending, whatever stands inside.
+
+    An ``.img`` is of ERDAS Imagine, or else of ENVI.
+    """
+    driver = _DRIVERS[path.suffix.lower()]
+    if driver != "HFA":
+        return driver
+    with path.open("rb") as stream:
+        return "HFA" if stream.read(15) == b"EHFA_HEADER_TAG" else "ENVI"
 
 
 def file_hash(path: Path) -> str:

@@ -14,6 +14,7 @@ __all__ = ["home_of", "refuse_misplaced"]
 
 #: A CRS is used east and west of its area, up to a few zones away, as at Eskay Creek.
 _WIDER = 2.0
+_SETTING = {"area": "export the file with its crs", "rasters": "set the raster's crs"}
 _MOST = 0.9  # share of the rows that a guess must explain
 
 
@@ -51,7 +52,7 @@ def refuse_misplaced(
     way
         CRS of the file, and of the project.
     names
-        Of the coordinate columns.
+        Of the coordinate columns; empty for a geometry.
     assumed
         Whether the file's CRS was taken from the project for want of any other.
 
@@ -61,12 +62,19 @@ def refuse_misplaced(
         They look like degrees where metres are said, like kilometres, or as if exchanged; says what to set.
     """
     own = way[0]
+    setting = _SETTING.get(what, f"set [{what}] crs")
+    names = names or "of the geometry"
     if not len(raw):
         return
     if own.is_projected and assumed and (np.abs(raw) <= (180, 90)).all():
         raise DataError(
             f"{what} coordinates {names} all lie within 180 and 90, like "
-            f"degrees, but the project's CRS is in metres; set [{what}] crs, such as 'EPSG:4326'"
+            f"degrees, but the project's CRS is in metres; {setting}, such as 'EPSG:4326'"
+        )
+    if own.is_geographic and (np.abs(raw) > (360, 360)).any(axis=1).mean() >= _MOST:
+        raise DataError(
+            f"{what} coordinates {names} are no degrees, but {_name(own)} is in degrees (as GeoJSON is that "
+            f"says nothing else); {setting} to the CRS they are in"
         )
     home = home_of(own)
     if home is None or _share(raw, home) > 1 - _MOST:
@@ -79,7 +87,7 @@ def refuse_misplaced(
     if own.is_projected and _share(raw * 1000, home) >= _MOST:
         raise DataError(
             f"{what} coordinates {names} lie outside {_name(own)} and inside it when taken for kilometres; "
-            f"metres are needed; set [{what}] crs = '{_in_km(own)}'"
+            f"metres are needed; {setting} = '{_in_km(own)}'"
         )
 
 

@@ -143,7 +143,7 @@ def _place(
     missing = keep & ~np.isfinite(raw).all(axis=1)
     zero = keep & (raw == 0).all(axis=1)
     keep = keep & ~(missing | zero)
-    refuse_misplaced(raw[keep], way, what, " and ".join(used) or "of the geometry", assumed=assumed)
+    refuse_misplaced(raw[keep], way, what, " and ".join(used), assumed=assumed)
     moved = np.full(raw.shape, np.nan)
     moved[keep] = reproject_points(raw[keep], *way)
     lost = keep & np.isnan(moved).any(axis=1)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io.crs import choose_crs, parse_crs, same_crs
-from gossan.io.files import file_kind, naming
+from gossan.io.files import check_content, file_kind, naming
+from gossan.io.places import refuse_misplaced
 from gossan.io.rasters import read_raster
 from gossan.survey import FaultSource, GeologySource, Layer, RasterSource
 
@@ -79,11 +80,14 @@ def read_faults(
     frame, told = _to_project(frame, source.crs, crs, "faults")
     parts, origin = shapely.get_parts(_collections_to_parts(frame.geometry), return_index=True)
     line = np.isin(shapely.get_type_id(parts), (_LINE, _RING))
-    whole = line & (shapely.length(parts) > 0) & _finite(parts)
+    placed = line & _finite(parts)
+    whole = placed.copy()
+    whole[placed] = shapely.length(parts[placed]) > 0
     dropped = {
         "rows without geometry": len(frame) - len(np.unique(origin)),
         "parts that are no lines": int((~line).sum()),
-        "lines without length": int((line & ~whole).sum()),
+        "lines without length": int((placed & ~whole).sum()),
+        "outside the CRS": int((line & ~placed).sum()),
     }
     if not whole.any():
         raise DataError(
@@ -134,11 +138,12 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
     import pyogrio
     import shapely
 
+    check_content(path, what)
     try:
         name = _layer_name(path, what, layer)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            frame = pyogrio.read_dataframe(path, layer=name)
+            frame, closed = _read_layer(path, name)
     except (
         pyogrio.errors.DataSourceError,
         pyogrio.errors.DataLayerError,
@@ -159,7 +164,21 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
     frame["geometry"] = shapely.force_2d(frame.geometry.to_numpy())
-    return frame, {"rows": len(frame), "layer": name}
+    return frame, {"rows": len(frame), "layer": name, **closed}
+
+
+def _read_layer(path: Path, name: str) -> tuple[Any, dict[str, int]]:
+    """Read a layer; where a ring is left open or no geometry can be made, close or leave out only that."""
+    import pyogrio
+    import shapely
+
+    try:
+        return pyogrio.read_dataframe(path, layer=name), {}
+    except shapely.errors.ShapelyError:
+        frame = pyogrio.read_dataframe(path, layer=name, on_invalid="fix")
+        whole = pyogrio.read_dataframe(path, layer=name, on_invalid="ignore")
+        closed = whole.geometry.isna() & frame.geometry.notna()
+        return frame, {"closed": int(closed.sum())}
 
 
 def find_column(wanted: str, columns: list[str], setting: str) -> str:
@@ -207,10 +226,22 @@ def _to_project(
 ) -> tuple["gpd.GeoDataFrame", dict[str, str]]:
     source, told = choose_crs(frame.crs, given, project, what)
     target = parse_crs(project, "[project] crs")
+    refuse_misplaced(
+        _corners(frame), (source, target), what, "", assumed=told["crs_from"].startswith("assumed")
+    )
     frame = frame.set_crs(source, allow_override=True)
     return (
         frame.set_crs(target, allow_override=True) if same_crs(source, target) else frame.to_crs(target)
     ), told
+
+
+def _corners(frame: "gpd.GeoDataFrame") -> NDArray[np.float64]:
+    """Two corners of every geometry that has a place."""
+    import shapely
+
+    bounds = shapely.bounds(frame.geometry.to_numpy())
+    bounds = bounds[np.isfinite(bounds).all(axis=1)]
+    return np.concatenate([bounds[:, :2], bounds[:, 2:]])
 
 
 def _attribute(frame: "gpd.GeoDataFrame", given: str | None) -> str:
