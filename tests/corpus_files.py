@@ -1,4 +1,4 @@
-"""The good project that every bad input is put into, and the bad inputs that are no text, built anew each time."""
+"""The good project that every bad input is put into, and the bad inputs that are no text, built anew."""
 
 import shutil
 import sqlite3
@@ -105,9 +105,7 @@ def wkb_layer(*blobs):
     """Build a GeoPackage whose geometries are these bytes, which no library would write."""
 
     def build(path):
-        pyogrio.write_dataframe(
-            frame(SQUARE), path, layer="l", driver="GPKG", geometry_type="Unknown"
-        )
+        pyogrio.write_dataframe(frame(SQUARE), path, layer="l", driver="GPKG", geometry_type="Unknown")
         base = sqlite3.connect(path)
         triggers = base.execute("select name from sqlite_master where type = 'trigger'").fetchall()
         for (name,) in triggers:
@@ -144,7 +142,9 @@ def _raster(values, *, count=1, georeferenced=True, **profile):
         import warnings
 
         profile.setdefault("dtype", values.dtype.name)
-        where = {"crs": CRS, "transform": from_origin(WEST, SOUTH + SIDE, 1000, 1000)} if georeferenced else {}
+        where = (
+            {"crs": CRS, "transform": from_origin(WEST, SOUTH + SIDE, 1000, 1000)} if georeferenced else {}
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             rows, cols = values.shape
@@ -231,10 +231,10 @@ BUILDERS = {
     "utf16_without_mark.csv": _utf16_without_mark,
     "one_long_line.csv": _bytes(b"x" * (2 << 20)),
     "million_columns.csv": _bytes(b",".join(b"c%d" % n for n in range(60_000)) + b"\n1\n"),
-    "workbook_renamed.csv": lambda path: _workbook(A=[["x", "y", "Cu"], [WEST, SOUTH, 1]])(
-        path.with_suffix(".xlsx")
-    )
-    or path.with_suffix(".xlsx").rename(path),
+    "workbook_renamed.csv": lambda path: (
+        _workbook(A=[["x", "y", "Cu"], [WEST, SOUTH, 1]])(path.with_suffix(".xlsx"))
+        or path.with_suffix(".xlsx").rename(path)
+    ),
     "half_a_letter.csv": _bytes("x,y,Cu,note\n500000,6100000,1,größ".encode()[:-1]),
     # workbooks
     "text_renamed.xlsx": _bytes(b"x,y,Cu\n500000,6100000,1\n"),

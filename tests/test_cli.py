@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ class Pipeline(types.ModuleType):
         super().__init__("gossan.pipeline")
         self.calls = []
         self.error = None
+        self.problems = []
 
     def _made(self, *call):
         self.calls.append(call)
@@ -59,14 +61,19 @@ class Pipeline(types.ModuleType):
     def demo(self, out, *, overrides=(), jobs=None, on_progress=None):
         return self._made("demo", out, overrides, jobs)
 
-    def check(self, project):
+    def look_at(self, project):
         self._made("check", project)
-        return {
+        found = {
             "format": 1,
             "grid": {"rows": 7, "spacing": float("nan")},
             "camps": 3,
             "warnings": ["few camps"],
+            "problems": self.problems,
         }
+        return types.SimpleNamespace(found=found)
+
+    def draw_look(self, look):
+        return f"<html>{look.found['camps']} camps</html>"
 
     def predict(self, model_run, project, out=None, *, on_progress=None):
         self._made("predict", model_run, project, out)
@@ -145,13 +152,29 @@ def test_demo_runs_with_a_default_folder(pipeline, capsys):
     assert pipeline.calls == [("demo", Path("demo"), ["training.epochs=1"], None)]
 
 
-def test_check_prints_an_outline_its_warnings_and_a_file(pipeline, project, capsys, tmp_path):
+def test_check_prints_tables_its_warnings_and_a_file(pipeline, project, capsys, tmp_path):
     assert cli.main(["check", str(project), "--out", str(tmp_path / "check.json")]) == 0
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[:3] == ["format: 1", "grid:", "  rows: 7"]
+    assert re.search(r"Camps of deposits in the areas +3", shown.out)
     assert shown.err == "warning: few camps\n"
     found = json.loads((tmp_path / "check.json").read_text(encoding="utf-8"))
     assert found["grid"] == {"rows": 7, "spacing": None}
+
+
+def test_check_writes_a_page_where_html_is_asked_for(pipeline, project, capsys, tmp_path):
+    assert cli.main(["check", str(project), "--out", str(tmp_path / "check.html"), "--json"]) == 0
+    assert (tmp_path / "check.html").read_text(encoding="utf-8") == "<html>3 camps</html>"
+    assert json.loads(capsys.readouterr().out)["camps"] == 3
+
+
+def test_check_ends_with_3_on_a_problem_and_under_strict_on_a_warning(pipeline, project, capsys):
+    assert cli.main(["check", str(project), "--strict", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["warnings"] == ["few camps"]
+    pipeline.problems = ["no folds can be made"]
+    assert cli.main(["check", str(project), "--json"]) == 3
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["problems"] == ["no folds can be made"]
+    assert shown.err.splitlines()[-1] == "error: no folds can be made"
 
 
 def test_predict_takes_the_run_and_the_project(pipeline, project, capsys):

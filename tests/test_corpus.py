@@ -1,7 +1,7 @@
 """Bad inputs, each different in kind: the one line and the exit code that each must give.
 
-`corpus/manifest.toml` lists them. ``part`` says which section of a good project the input replaces, ``says`` the
-line on stderr, with ``...`` for what libraries word and for paths.
+`corpus/manifest.toml` lists them. ``part`` says which section of a good project the input replaces, ``says``
+the line on stderr, with ``...`` for what libraries word and for paths.
 """
 
 import contextlib
@@ -57,7 +57,9 @@ def _name_input(project, case):
 
 
 def _state(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.stat().st_size < 1e7}
+    return {
+        path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.stat().st_size < 1e7
+    }
 
 
 def fits(said, wanted):
@@ -69,7 +71,9 @@ def test_the_cases_differ_and_are_many():
     assert len(CASES) >= 120
     assert len({case["name"] for case in CASES}) == len(CASES)
     # a case is told by its line, and no line is shared by many
-    lines = [re.sub(r"[\w-]+\.(csv|gpkg|tif|vrt|asc|shp|xlsx|geojson)\b", "FILE", case["says"]) for case in CASES]
+    lines = [
+        re.sub(r"[\w-]+\.(csv|gpkg|tif|vrt|asc|shp|xlsx|geojson)\b", "FILE", case["says"]) for case in CASES
+    ]
     assert len(set(lines)) > 0.75 * len(lines)
 
 

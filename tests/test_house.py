@@ -13,11 +13,11 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 #: A room imports only from rooms in rows above its own.
 ROWS = (
-    ("errors", "hooks"),
+    ("errors", "hooks", "abundance"),
     ("grid",),
     ("survey",),
     ("metrics",),
-    ("screen", "interpolate", "evidence", "windows", "split", "balance", "targets", "transform"),
+    ("screen", "interpolate", "evidence", "windows", "split", "balance", "targets", "transform", "anomaly"),
     ("recipe",),
     ("models",),
     ("evaluate", "predict", "explain"),

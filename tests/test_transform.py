@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pyrolite.comp import codata
 
 from gossan import transform
 from gossan.errors import DataError, UsageError
@@ -84,3 +85,120 @@ def test_clr_refuses_units_that_cannot_be_compared(units, said):
 def test_clr_of_one_element_is_refused():
     with pytest.raises(UsageError, match="at least two"):
         transform.transform_values(pd.DataFrame({"Au": [1.0]}), {}, "clr")
+
+
+# ---- against pyrolite, and the isometric log-ratio
+
+COMPLETE = arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 7)), elements=st.floats(1e-4, 1e6))
+
+
+@given(COMPLETE)
+def test_log_ratios_and_inverses_are_pyrolites(values):
+    np.testing.assert_allclose(transform.clr(values), codata.CLR(values), atol=1e-9)
+    ratios = transform.clr(values)
+    np.testing.assert_allclose(transform.clr_inverse(ratios), codata.inverse_CLR(ratios), rtol=1e-9)
+
+
+@given(COMPLETE)
+def test_ilr_has_pyrolites_distances_and_gives_the_composition_back(values):
+    ours, theirs = transform.ilr(values), codata.ILR(values)
+    assert ours.shape == (len(values), values.shape[1] - 1)
+    for one in (ours, theirs):  # the basis is free, distances are not
+        np.testing.assert_allclose(
+            np.linalg.norm(one[:, None] - one[None], axis=-1),
+            np.linalg.norm(transform.clr(values)[:, None] - transform.clr(values)[None], axis=-1),
+            atol=1e-7,
+        )
+    closed = values / values.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(transform.ilr_inverse(ours), closed, rtol=1e-8)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 12])
+def test_the_basis_of_ilr_is_orthonormal_and_sums_to_zero(parts):
+    basis = transform.ilr_basis(parts)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(parts - 1), atol=1e-12)
+    np.testing.assert_allclose(basis.sum(axis=0), 0, atol=1e-12)
+
+
+def test_ilr_by_hand_and_with_a_part_missing():
+    ratios = transform.ilr(np.array([[2.0, 1.0], [np.nan, 1.0]]))
+    np.testing.assert_allclose(ratios, [[np.log(2) / np.sqrt(2)], [np.nan]])
+    with pytest.raises(UsageError, match="two or more"):
+        transform.ilr_basis(1)
+
+
+# ---- levelling
+
+
+def _two_surveys(rng, n=400, factor=3.0):
+    """Return log-normal values whose second survey reads ``factor`` times too high, and the surveys."""
+    truth = pd.DataFrame(10 ** rng.normal([1.0, 2.0], 0.3, (n, 2)), columns=["Cu", "Zn"])
+    survey = np.where(np.arange(n) < 0.6 * n, "1978", "1987").astype(object)
+    read = truth.copy()
+    read.loc[survey == "1987", "Cu"] *= factor
+    return truth, read, survey
+
+
+@pytest.mark.parametrize("method", ["median", "quantile"])
+def test_levelling_takes_out_a_step_between_surveys_and_leaves_the_larger_one(method):
+    truth, read, survey = _two_surveys(np.random.default_rng(1))
+    levelled, left = transform.level_surveys(read, survey, method=method)
+    first = survey == "1978"
+    pd.testing.assert_frame_equal(levelled[first], truth[first])
+    assert left == 0
+    gap = levelled[~first].median() / levelled[first].median()
+    np.testing.assert_allclose(gap, 1, atol=1e-9 if method == "median" else 0.01)
+
+
+@given(st.floats(0.01, 100), st.integers(0, 50))
+def test_levelling_does_not_see_the_factor_of_a_survey(factor, seed):
+    _, read, survey = _two_surveys(np.random.default_rng(seed), n=100)
+    scaled = read.copy()
+    scaled.loc[survey == "1987"] *= factor
+    for method in ("median", "quantile"):
+        one, _ = transform.level_surveys(read, survey, method=method)
+        other, _ = transform.level_surveys(scaled, survey, method=method)
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+def test_the_median_keeps_a_surveys_contrast_and_quantiles_take_the_references():
+    _, read, survey = _two_surveys(np.random.default_rng(2))
+    late = survey == "1987"
+    read.loc[late, "Cu"] **= 2  # twice the spread of its logarithms
+    spread = {
+        method: np.log10(transform.level_surveys(read, survey, method=method)[0]["Cu"])[late].std()
+        for method in ("median", "quantile")
+    }
+    assert spread["median"] == pytest.approx(np.log10(read["Cu"])[late].std())
+    assert spread["quantile"] == pytest.approx(np.log10(read["Cu"])[~late].std(), rel=0.1)
+
+
+def test_too_few_values_or_a_median_of_zero_stay_and_are_counted():
+    values = pd.DataFrame({"Cu": [1.0] * 40 + [5.0] * 40, "Au": [1.0] * 40 + [2.0] * 29 + [np.nan] * 11})
+    values["Hg"] = [1.0] * 40 + [0.0] * 40
+    survey = np.array(["a"] * 40 + ["b"] * 40, dtype=object)
+    levelled, left = transform.level_surveys(values, survey)
+    assert left == 2
+    assert levelled["Cu"].tolist() == [1.0] * 80
+    pd.testing.assert_frame_equal(levelled[["Au", "Hg"]], values[["Au", "Hg"]])
+    with pytest.raises(UsageError, match="median and quantile"):
+        transform.level_surveys(values, survey, method="mean")
+
+
+def test_small_surveys_and_unknown_ones_are_pooled():
+    survey = ["1978"] * 40 + ["1987"] * 29 + [""] * 3
+    groups, pooled = transform.survey_groups(survey)
+    assert pooled == ["1987"]
+    assert groups.tolist() == ["1978"] * 40 + [""] * 32
+
+
+def test_levelling_by_rock_unit_is_a_robust_z_within_each_and_pools_the_small():
+    rng = np.random.default_rng(3)
+    unit = np.array([0] * 200 + [1] * 200 + [2] * 20 + [-1] * 20)
+    values = pd.DataFrame({"Cu": rng.normal(np.where(unit == 1, 5.0, 1.0), np.where(unit == 1, 2.0, 0.5))})
+    levelled = transform.level(values, unit)["Cu"].to_numpy()
+    for members in (unit == 0, unit == 1, (unit == 2) | (unit == -1)):
+        assert np.median(levelled[members]) == pytest.approx(0, abs=1e-12)
+        mad = np.median(np.abs(levelled[members] - np.median(levelled[members])))
+        assert 1.4826 * mad == pytest.approx(1)
+    assert (transform.level(pd.DataFrame({"Cu": np.ones(440)}), unit)["Cu"] == 0).all()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from gossan import __version__
-from gossan.errors import GossanError, GossanWarning, MissingFileError, RunError, SettingWarning, UsageError
+from gossan.errors import GossanError, GossanWarning, RunError, SettingWarning, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +43,7 @@ ProjectFile = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run; runs/NAME without it.")]
 OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Also write the result there, as JSON.")]
+PageOut = Annotated[Path | None, typer.Option("--out", "-o", help="Also write a page (.html) or JSON there.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting of the project; may be repeated."),
@@ -93,42 +94,48 @@ def init(
     geology: Given = None,
     faults: Given = None,
     area: Given = None,
-    crs: Annotated[str, typer.Option(help="Projected CRS in metres, such as EPSG:32650.")] = "",
+    raster: Annotated[list[Path] | None, typer.Option(help="Further raster; may be repeated.")] = None,
+    crs: Annotated[str, typer.Option(help="Projected CRS in metres; guessed without it.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Project file to write.")] = Path("project.toml"),
     overrides: Overrides = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Write a commented project file for the given files."""
-    files = {
-        "samples.path": samples,
-        "deposits.path": deposits,
-        "geology.path": geology,
-        "faults.path": faults,
-    }
-    _write_project(out, {**files, "project.area": area}, crs, overrides or ())
-    then = "" if crs else ", once you have filled in project.crs"
-    text = [f"project file: {out}", f"next: gossan check {out}{then}"]
-    _print({"project": str(out)}, as_json, text)
+    """Write a commented project file by looking at the given files; every guess is marked as one."""
+    from gossan import pipeline
+
+    files = {"samples.path": samples, "deposits.path": deposits, "geology.path": geology}
+    files |= {"faults.path": faults, "project.area": area}
+    files |= {f"rasters.{number}.path": path for number, path in enumerate(raster or ())}
+    text, guesses = pipeline.draft_project(out, files, crs=crs, overrides=overrides or ())
+    _save(out, text.encode())
+    shown = [*(f"guess: {key} ({why})" for key, why in guesses.items()), f"project file: {out}"]
+    shown.append(f"next: look at the guesses, then gossan check {out}")
+    _print({"project": str(out), "guesses": guesses}, as_json, shown)
 
 
 @app.command()
 def check(
     project: ProjectFile,
-    out: OutFile = None,
+    out: PageOut = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 3 on a warning too.")] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Read the data and say what a run would make of them, without running it."""
     from gossan import config, pipeline
+    from gossan.report.survey import survey_text
 
     with _progress() as show:
         show(0.0, None, "reading the survey")
-        found = pipeline.check(config.load_project(project, overrides or ()))
-    for message in found.get("warnings", ()):
-        _tell(f"warning: {message}")
-    _print(found, as_json, _outline({key: found[key] for key in found if key != "warnings"}), out)
+        look = pipeline.look_at(config.load_project(project, overrides or ()))
+        as_page = out is not None and out.suffix.lower() in (".html", ".htm")
+        page = pipeline.draw_look(look) if as_page else None
+    if out is not None and page is not None:
+        _save(out, page.encode())
+    _print(look.found, as_json, survey_text(look.found), None if as_page else out)
+    _judge(look.found, strict)
 
 
 @app.command()
@@ -333,6 +340,15 @@ def _print(found: Mapping[str, Any], as_json: bool, text: Sequence[str], out: Pa
     typer.echo(content if as_json else "\n".join(text))
 
 
+def _judge(found: Mapping[str, Any], strict: bool) -> None:
+    """Say what weakens or forbids a run, and end with exit code 3 where it must."""
+    for kind, key in (("warning", "warnings"), ("error", "problems")):
+        for message in found.get(key, ()):
+            _tell(f"{kind}: {message}")
+    if found.get("problems") or (strict and found.get("warnings")):
+        raise typer.Exit(3)
+
+
 def _save(out: Path, content: bytes) -> None:
     """Put what ``--out`` asks for in place, whole or not at all."""
     from gossan.io.files import replacing
@@ -405,20 +421,6 @@ def _auc_text(auc: Mapping[str, Any]) -> str:
     return f"{auc['mean']:.3f}" + (
         f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else " (no interval)"
     )
-
-
-def _write_project(out: Path, files: Mapping[str, Path | None], crs: str, overrides: Sequence[str]) -> None:
-    from gossan.config import new_project
-
-    if os.path.lexists(out):
-        raise UsageError(f"{out} exists already; give another name with --out, or remove it")
-    values: dict[str, Any] = {"project.crs": crs}
-    for key, file in files.items():
-        if file is not None and not file.exists():
-            raise MissingFileError(f"{key.partition('.')[0]} file {file} does not exist")
-        if file is not None:
-            values[key] = Path(os.path.relpath(file, out.parent)).as_posix()
-    _save(out, new_project(values, overrides, name=out.stem).encode())
 
 
 def _check_overrides(overrides: Sequence[str], used: str = "") -> "Settings":

@@ -51,6 +51,10 @@ class SampleSource:
         Of all values, before anything is computed from them.
     level_by
         Step that is taken out: between survey years, between rock units, or none.
+    survey
+        Column that names the survey or its year, for ``level_by = "survey"``; None: found by name.
+    level_method
+        Between surveys: by the ratio of medians, which keeps contrast, or by ranks onto the largest survey.
     sheet
         Of a workbook; None: the first.
     crs
@@ -66,6 +70,8 @@ class SampleSource:
     censored: Literal["half", "sqrt2", "limit", "drop"] = "half"
     transform: Literal["log10", "clr", "none"] = "log10"
     level_by: Literal["none", "survey", "geology"] = "none"
+    survey: str | None = None
+    level_method: Literal["median", "quantile"] = "median"
     sheet: str | None = None
     crs: str | None = None
     where: str | None = None
@@ -180,12 +186,14 @@ class Samples:
     """Analyses at points, in the project's CRS.
 
     coordinates: (n, 2) float64 easting, northing in metres; values: n rows, one column an element,
-    in ``units[element]``, NaN = missing, not transformed.
+    in ``units[element]``, NaN = missing, not transformed; survey: (n,) its year or name, where the file
+    has a column for it, empty = unknown.
     """
 
     coordinates: NDArray[np.float64]
     values: "pd.DataFrame"
     units: Mapping[str, str]
+    survey: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.coordinates)

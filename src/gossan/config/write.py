@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, fields, replace
 from functools import cache
 from typing import Any
 
-from gossan.config.load import adapter, checked, toml_value, words
+from gossan.config.load import adapter, checked, parse_override, toml_value, words
 from gossan.config.settings import LIMITS, OPTIONAL, REQUIRED, Project, Settings, sections
 from gossan.errors import UsageError
 
@@ -55,17 +55,26 @@ def to_toml(project: Settings) -> str:
     return "\n".join([*lines[1:], ""])
 
 
-def new_project(values: Mapping[str, Any], overrides: Sequence[str] = (), *, name: str) -> str:
+def new_project(
+    values: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    name: str,
+    notes: Mapping[str, str] | None = None,
+) -> str:
     """Write a commented project file once its values have passed the checks of one that is read.
 
     Parameters
     ----------
     values
-        What to fill in, by key such as ``samples.path``; ``project.crs`` may be left empty.
+        What to fill in, by key such as ``samples.path`` or ``rasters.0.path``; ``project.crs`` may be left
+        empty.
     overrides
         ``key=value`` settings that come on top, as of `load_project`.
     name
         Name that the project takes from its file.
+    notes
+        By key, why a value was guessed; not written beside a key that ``overrides`` gives.
 
     Raises
     ------
@@ -74,10 +83,17 @@ def new_project(values: Mapping[str, Any], overrides: Sequence[str] = (), *, nam
     """
     data: dict[str, Any] = {}
     for key, value in values.items():
-        section, leaf = key.split(".")
-        data.setdefault(section, {})[leaf] = value
+        section, *number, leaf = key.split(".")
+        if number:
+            places = data.setdefault(section, [])
+            places += [{} for _ in range(len(places), int(number[0]) + 1)]
+            places[int(number[0])][leaf] = value
+        else:
+            data.setdefault(section, {})[leaf] = value
     settings = checked(data, overrides, name=name, crs_open=True)
-    return template(dict(_given(settings, data)))
+    firm = {parse_override(text)[0] for text in overrides}
+    guessed = {key: why for key, why in (notes or {}).items() if key not in firm}
+    return template(dict(_given(settings, data)), guessed)
 
 
 def _given(settings: Settings, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -90,7 +106,7 @@ def _given(settings: Settings, data: Mapping[str, Any]) -> Iterator[tuple[str, A
             yield from ((f"{place}.{key}", getattr(room, key)) for key in keys)
 
 
-def template(values: Mapping[str, Any] | None = None) -> str:
+def template(values: Mapping[str, Any] | None = None, notes: Mapping[str, str] | None = None) -> str:
     """Write a commented project file from the rooms' own descriptions and defaults.
 
     Parameters
@@ -98,6 +114,8 @@ def template(values: Mapping[str, Any] | None = None) -> str:
     values
         What to fill in, by key such as ``samples.path`` or ``rasters.0.path``. Every other key stands
         there commented out with its default, and so does an optional source without a value.
+    notes
+        By key, why its value was guessed; written above it as ``# guess: ...``.
 
     Raises
     ------
@@ -116,7 +134,9 @@ def template(values: Mapping[str, Any] | None = None) -> str:
         for place in _places(name, given):
             lines += ["", f"# {_summary(room)}", header if used else f"# {header}"]
             for field in fields(room):
-                lines += _template_lines(f"{place}.{field.name}", _meaning(room, field.name), field, given)
+                note = (notes or {}).get(f"{place}.{field.name}", "")
+                meaning = _meaning(room, field.name)
+                lines += _template_lines(f"{place}.{field.name}", meaning, field, given, note)
     return "\n".join([*lines, ""])
 
 
@@ -126,8 +146,12 @@ def _places(name: str, given: Mapping[str, Any]) -> list[str]:
     return [f"{name}.{number}" for number in sorted(numbers)] or [name]
 
 
-def _template_lines(key: str, meaning: str, field: "Field[Any]", given: Mapping[str, Any]) -> list[str]:
-    comment = [f"# {meaning}"] if meaning else []
+def _template_lines(
+    key: str, meaning: str, field: "Field[Any]", given: Mapping[str, Any], note: str
+) -> list[str]:
+    # a note may hold names from a file: on one line, so that none of it is read as a setting
+    guess = [f"# guess: {' '.join(note.split())}"] if note else []
+    comment = [*([f"# {meaning}"] if meaning else []), *guess]
     if key in given:
         needed = "  # required" if key in REQUIRED else ""
         return [*comment, f"{field.name} = {toml_value(given[key])}{needed}"]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gossan.abundance import UPPER_CRUST_PPM, crust_ratio, ppm_factor
 from gossan.errors import DataError, DataWarning
-from gossan.io.cells import code_of, interpret, replace_censored
-from gossan.io.chemistry import CRUST_PPM, common_unit, crust_factor
+from gossan.io.cells import RULES, code_of, interpret, replace_censored
+from gossan.io.chemistry import common_unit
 from gossan.io.elements import ElementColumn
 from gossan.io.tables import Points
 from gossan.survey import SampleSource
@@ -80,10 +81,22 @@ def read_analyses(
         else:
             values[symbol], units[symbol] = numbers, unit
     if not values:
-        raise DataError("no element column of the samples holds values that vary; one at least is needed")
+        raise DataError(
+            f"no element of the samples holds values that vary ({_held(counts['elements'])}); one at least "
+            "is needed; check the columns and how missing and censored values are written"
+        )
     counts["qualifiers"] = {"columns": dict(signs), "unknown": strange}
     _warn(counts)
     return values, units, counts
+
+
+def _held(elements: Mapping[str, Any]) -> str:
+    """Say what the cells of the first elements are."""
+    told = []
+    for name, found in list(elements.items())[:3]:
+        kinds = [f"{found[rule]} {rule.replace('_', ' ')}" for rule in RULES if found.get(rule)]
+        told.append(f"{name}: {', '.join(kinds)}")
+    return "; ".join(told) + ("; ..." if len(elements) > 3 else "")
 
 
 def _best(
@@ -138,10 +151,11 @@ def _suspect(symbol: str, unit: str, measured: NDArray[np.float64]) -> dict[str,
     if len(measured) < _FEWEST:
         return {}
     median = float(np.median(measured))
-    factor = crust_factor(symbol, unit, median)
+    to_ppm = ppm_factor(unit)
+    factor = None if to_ppm is None else crust_ratio(symbol, median * to_ppm)
     if factor is None or 1 / _FAR < factor < _FAR:
         return {}
-    return {symbol: {"median": median, "crust_ppm": CRUST_PPM[symbol], "factor": factor}}
+    return {symbol: {"median": median, "crust_ppm": UPPER_CRUST_PPM[symbol], "factor": factor}}
 
 
 def _no_contrast(

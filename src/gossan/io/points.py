@@ -17,7 +17,7 @@ from gossan.io.rows import media_of, quality_rows, role_columns
 from gossan.io.tables import Points, find_pair, read_points
 from gossan.io.text import Plan
 from gossan.io.vectors import find_column
-from gossan.io.where import rows_where
+from gossan.io.where import columns_of, rows_where
 from gossan.survey import Deposits, DepositSource, Samples, SampleSource
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ __all__ = ["read_deposits", "read_samples"]
 #: columns that may name a deposit, best first
 _NAMES = ("name", "(deposit|site|mine|prospect)_?name", "title", "deposit", "((deposit|occ|site|mine)_?)?id")
 _PH = (0.5, 13.0)
+_WHERE = "[samples] where"
+#: columns that may name the survey that a sample is of, best first
+_SURVEYS = (
+    "(survey|campaign|project)[_ ]?(name|id|no|year)?",
+    "(sampl(e|ing|ed)|survey|collection)?[_ ]?(year|yr)",
+)
 
 
 def read_samples(
@@ -66,9 +72,11 @@ def read_samples(
     values, units, found = read_analyses(points, chosen, signs, source)
     import pandas as pd
 
+    survey = _survey_column(points.columns, source)
     taken = {one.column for one in chosen} | set(points.used) | set(signs.values())
     counts = points.counts | {
         **found,
+        "survey": survey,
         "ignored": [name for name in points.columns if name not in taken],
         "media": None if media is None else {"column": media[0], "rows": media[1]},
         "impossible": impossible,
@@ -76,7 +84,8 @@ def read_samples(
     }
     _warn_rows(counts)
     frame = pd.DataFrame(values, columns=list(values), copy=False)
-    return Samples(points.coordinates, frame, units), counts
+    surveys = tuple(_texts(points.cells, survey)) if survey else None
+    return Samples(points.coordinates, frame, units, surveys), counts
 
 
 def read_deposits(
@@ -120,12 +129,22 @@ def read_deposits(
     return Deposits(coordinates, names, camps), counts | _positions(coordinates, area)
 
 
+def _survey_column(columns: list[str], source: SampleSource) -> str | None:
+    """Column that names the survey: the one given, else the first that is called so."""
+    if source.survey is not None:
+        return find_column(source.survey, columns, "[samples] survey")
+    return next(
+        (one for known in _SURVEYS for one in columns if re.fullmatch(known, one, re.IGNORECASE)), None
+    )
+
+
 def _plan(columns: list[str], source: SampleSource) -> Plan:
     """Numbers of the elements and of pH; text of what says which rows and values count."""
     elements = _elements(columns, source)
     signs = set(qualified_by(columns, elements).values())
-    where = (source.where or "").casefold()
-    text = [*role_columns(columns), *signs, *(name for name in columns if name.casefold() in where)]
+    survey = _survey_column(columns, source)
+    where = [] if source.where is None else columns_of(source.where, columns, _WHERE)
+    text = [*role_columns(columns), *signs, *where, *([survey] if survey else [])]
     numbers = [*(one.column for one in elements), *(name for name in columns if _is_ph(name))]
     return Plan(dict.fromkeys(numbers), dict.fromkeys(text))
 
@@ -145,7 +164,7 @@ def _choose(source: SampleSource) -> Callable[["pd.DataFrame"], tuple[NDArray[np
             keep &= ~rows
         dropped = {kind: int(rows.sum()) for kind, rows in kinds.items()}
         if source.where is not None:
-            holds = rows_where(source.where, cells)
+            holds = rows_where(source.where, cells, setting=_WHERE)
             dropped["where"] = int((keep & ~holds).sum())
             keep &= holds
         return keep, dropped

@@ -54,7 +54,7 @@ def read_raster(
                 grid, told = _grid(file, path, source.crs, crs, what)
                 unit = file.units[source.band - 1] or ""
     except rasterio.errors.RasterioError as error:
-        said = " ".join(str(error).split())
+        said = " ".join(str(error.__cause__ or error).split())
         raise DataError(f"{what} file {path.name} cannot be read: {said}; repair or re-export it") from error
     name = source.name or path.stem
     if missing.all():

@@ -24,6 +24,8 @@ __all__ = ["Plan", "Table", "read_text", "read_workbook", "table_of"]
 _BLOCK = 1 << 20
 _ROWS = 20_000  # of a block: little enough that its text never outweighs the numbers of the whole
 _LONGEST_LINE = 1 << 20
+_SNIFFED = 4096
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a]")
 _SEARCHED = 30  # lines in which the header is looked for
 _MOST_HEAD = 4  # rows of units, limits and methods under the header
 _MOST_UNPACKED = 1 << 30  # bytes: a million rows of 40 columns; more is a bomb or no laboratory's
@@ -322,6 +324,11 @@ def _head(path: Path, what: str, encoding: str) -> list[str]:
             "lines; export it anew"
         )
     lines = (lines if whole else lines[:-1])[: _SEARCHED + _MOST_HEAD + 2]
+    if _CONTROL.search(text[:_SNIFFED]):
+        raise DataError(
+            f"{what} file {path.name} is no text: it holds letters that no text has; export the table as "
+            "CSV in UTF-8 (UTF-16 needs its mark)"
+        )
     if not any(line.strip() for line in lines):
         raise DataError(f"{what} file {path.name} is no table: it is empty; a header and rows are needed")
     return lines

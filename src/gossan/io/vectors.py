@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import DataError, DataWarning, UsageError
-from gossan.io.crs import choose_crs, parse_crs, same_crs
+from gossan.io.crs import choose_crs, parse_crs, same_crs, transformer
 from gossan.io.files import check_content, file_kind, naming
 from gossan.io.places import refuse_misplaced
 from gossan.io.rasters import read_raster
@@ -178,6 +178,8 @@ def _read_layer(path: Path, name: str) -> tuple[Any, dict[str, int]]:
         frame = pyogrio.read_dataframe(path, layer=name, on_invalid="fix")
         whole = pyogrio.read_dataframe(path, layer=name, on_invalid="ignore")
         closed = whole.geometry.isna() & frame.geometry.notna()
+        if closed.any():
+            warnings.warn(f"closed {int(closed.sum())} open rings", DataWarning, stacklevel=2)
         return frame, {"closed": int(closed.sum())}
 
 
@@ -229,6 +231,8 @@ def _to_project(
     refuse_misplaced(
         _corners(frame), (source, target), what, "", assumed=told["crs_from"].startswith("assumed")
     )
+    if not same_crs(source, target):
+        transformer(source, target)  # refuses where there is no way
     frame = frame.set_crs(source, allow_override=True)
     return (
         frame.set_crs(target, allow_override=True) if same_crs(source, target) else frame.to_crs(target)
@@ -250,6 +254,11 @@ def _attribute(frame: "gpd.GeoDataFrame", given: str | None) -> str:
     columns = [str(name) for name in frame.columns if name != "geometry"]
     if given is not None:
         return find_column(given, columns, "[geology] attribute")
+    if not columns:
+        raise DataError(
+            "geology has polygons without attributes; one that names the rock unit is needed; a Shapefile "
+            "has them in its .dbf: copy that too"
+        )
     text = [name for name in columns if not is_numeric_dtype(frame[name].dtype)]
     if len(text) != 1:
         raise UsageError(
@@ -291,6 +300,8 @@ def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.Ge
         "parts that are no polygons": int((~flat).sum()),
     }
     _warn_dropped(what, dropped)
+    if broken.any():
+        warnings.warn(f"{what}: repaired {int(broken.sum())} invalid polygons", DataWarning, stacklevel=3)
     frame = frame.set_geometry(geometry, crs=frame.crs).iloc[kept].reset_index(drop=True)
     return frame, {"kept": len(kept), "repaired": int(broken.sum()), "dropped": dropped}
 

@@ -1,95 +1,209 @@
-"""What a project would come to, without computing it."""
+"""What a project is made of and would come to, without computing it."""
 
 import warnings
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gossan import __version__
 from gossan.config import Project
-from gossan.errors import DesignWarning, GossanWarning
-from gossan.grid import resolution_of
-from gossan.pipeline.prepare import derive, ground_mask, read_survey
+from gossan.errors import DataError, GossanWarning
+from gossan.grid import region_of, resolution_of
+from gossan.pipeline.facts import (
+    association_facts,
+    element_facts,
+    find_associations,
+    gap_raster,
+    layer_facts,
+    sampling_facts,
+    survey_facts,
+)
+from gossan.pipeline.judge import impossible, weak
+from gossan.pipeline.prepare import derive, ground_mask, read_survey, transformed
 from gossan.pipeline.tasks import label_windows, make_folds
-from gossan.survey import sample_spacing
+from gossan.survey import Layer, Survey
+from gossan.transform import Associations
+from gossan.windows import deposits_in
 
-__all__ = ["check"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-#: Pixels finer than this share of the sample spacing show nothing but interpolation.
-_FINEST = 0.1
-#: With fewer samples, a window's maps say little.
-_SAMPLES_PER_WINDOW = 25
+__all__ = ["Look", "check", "draw_look", "look_at"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A project looked at: what was found, and what it was found in.
+
+    project: resolved, or as given where no design can be made of it.
+    """
+
+    found: dict[str, Any]
+    project: Project
+    survey: Survey
+    associations: Associations | str
 
 
 def check(project: Project) -> dict[str, Any]:
-    """Read every file, cut the windows and the folds, and say what is weak.
+    """Read every file, cut the windows and the folds, and say what is weak or impossible.
 
     Returns
     -------
-    ``data`` (counts by source), ``grid``, ``settings`` (resolved), ``windows``, ``camps``, ``folds`` and
-    ``warnings``; JSON-able.
+    ``data`` (the readers' counts by source), ``elements``, ``sampling``, ``surveys``, ``layers``, ``grid``,
+    ``settings`` (resolved), ``windows``, ``camps``, ``folds``, ``associations``, ``warnings`` and
+    ``problems``: what no run gets past. With problems of the design, ``windows``, ``camps`` or ``folds`` may
+    be None. JSON-able.
 
     Raises
     ------
     GossanError
-        Where a run would end in it before anything long is computed.
+        Where the files or the settings themselves are refused.
     """
+    return look_at(project).found
+
+
+def look_at(project: Project) -> Look:
+    """Look at a project as `check` does, and keep the survey to draw it."""
+    with _hearing() as heard:
+        survey = read_survey(project)
+        problems: list[str] = []
+        try:
+            project = derive(project, survey)
+            transformed(survey, project)
+            design = _design(project, survey, problems)
+        except DataError as error:
+            problems.append(str(error))
+            design = dict.fromkeys(("windows", "camps", "folds"))
+        associated = find_associations(survey, project)
+        found = _facts(project, survey) | design | {"associations": association_facts(associated)}
+    found["problems"] = [*problems, *impossible(found)]
+    found["warnings"] = list(dict.fromkeys([*heard, *weak(found, project)]))
+    return Look(found, project, survey, associated)
+
+
+@contextmanager
+def _hearing() -> Iterator[list[str]]:
+    """Collect our own warnings, each once, in the order they come."""
+    heard: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GossanWarning)
-        survey = read_survey(project)
-        resolved = derive(project, survey)
-        valid = ground_mask(survey, resolved)
-        table, _ = label_windows(
-            survey.grid, valid, survey.deposits.coordinates, survey.deposits.camp, asdict(resolved.windows)
-        )
-        folds = make_folds(table, survey.grid, asdict(resolved.validation), resolved.project.seed)
-        _judge(resolved, sample_spacing(survey.samples.coordinates))
-    areas = table["number"].to_numpy() > 0
-    ore, camps = table["deposits"].to_numpy() > 0, table["camp"].to_numpy()
-    split = folds["strict 0"]
+        yield heard
+        ours = (str(each.message) for each in caught if issubclass(each.category, GossanWarning))
+        heard += dict.fromkeys(ours)
+
+
+def _facts(project: Project, survey: Survey) -> dict[str, Any]:
+    sampling = sampling_facts(survey, project)
+    rows, cols = survey.grid.shape
     return {
         "format": 1,
-        "name": resolved.project.name,
+        "name": project.project.name,
         "crs": survey.crs,
         "data": dict(survey.counts),
+        "elements": element_facts(survey),
+        "sampling": sampling,
+        "surveys": survey_facts(survey),
+        "layers": layer_facts(survey, project),
         "grid": {
-            "rows": survey.grid.shape[0],
-            "cols": survey.grid.shape[1],
+            "rows": rows,
+            "cols": cols,
             "resolution": resolution_of(survey.grid),
-            "valid_share": float(valid.mean()),
-            "sample_spacing": sample_spacing(survey.samples.coordinates),
+            "region": list(region_of(survey.grid)),
+            "valid_share": float(ground_mask(survey, project).mean()),
+            "sample_spacing": sampling["spacing"],
         },
-        "windows": {
-            "size": resolved.windows.size,
-            "areas": int(areas.sum()),
-            "ore_areas": int((areas & ore).sum()),
-            "training": len(table),
-        },
-        "camps": len(np.unique(camps[areas & ore])),
-        "folds": [
-            {"train": len(train), "test": len(test), "test_ore": int(ore[test].sum())}
-            for train, test in split
-        ],
-        "settings": asdict(resolved) | {"file": str(resolved.file)},
-        "warnings": [str(each.message) for each in caught if issubclass(each.category, GossanWarning)],
+        "settings": asdict(project) | {"file": str(project.file)},
     }
 
 
-def _judge(project: Project, spacing: float) -> None:
-    """Warn of a design that can run and is weak, each time with what to change."""
-    resolution = project.project.resolution or 1.0
-    if resolution < _FINEST * spacing:
-        warnings.warn(
-            f"pixels of {resolution:g} m given for samples {spacing:.0f} m apart; finer than a tenth of the "
-            f"spacing is only interpolation: project.resolution = {spacing / 4:.0f} is enough",
-            DesignWarning,
-            stacklevel=2,
+def _design(project: Project, survey: Survey, problems: list[str]) -> dict[str, Any]:
+    """Cut the windows and make the folds; what forbids the folds is added to the problems."""
+    valid = ground_mask(survey, project)
+    table, _ = label_windows(
+        survey.grid, valid, survey.deposits.coordinates, survey.deposits.camp, asdict(project.windows)
+    )
+    areas, ore = table["number"].to_numpy() > 0, table["deposits"].to_numpy() > 0
+    samples = deposits_in(table[areas], survey.grid, survey.samples.coordinates)
+    found = {
+        "windows": {
+            "size": project.windows.size,
+            "size_m": (project.windows.size or 0) * resolution_of(survey.grid),
+            "areas": int(areas.sum()),
+            "ore_areas": int((areas & ore).sum()),
+            "training": len(table),
+            "samples_median": float(np.median(samples)) if len(samples) else None,
+            "samples_none": int((samples == 0).sum()),
+        },
+        "camps": len(np.unique(table["camp"].to_numpy()[areas & ore])),
+        "folds": None,
+    }
+    try:
+        found["folds"] = _folds(table, survey, project, ore)
+    except DataError as error:
+        problems.append(str(error))
+    return found
+
+
+def _folds(table: "pd.DataFrame", survey: Survey, project: Project, ore: Any) -> list[dict[str, int]]:
+    """Count what the strict folds of the first repeat hold."""
+    made = make_folds(table, survey.grid, asdict(project.validation), project.project.seed)["strict 0"]
+    return [
+        {"train": len(train), "test": len(test), "test_ore": int(ore[test].sum())} for train, test in made
+    ]
+
+
+def draw_look(look: Look) -> str:
+    """Write the data report as one HTML page: the tables, what lies where, gaps, and the biplot."""
+    from gossan import plots
+    from gossan.report.survey import survey_page
+
+    survey, found = look.survey, look.found
+    coordinates = survey.samples.coordinates
+    ground = _ground(look)
+    distance, _ = gap_raster(survey, look.project)
+    spacing = found["sampling"]["mean_spacing"]
+    figures: dict[str, tuple[Any, str, str]] = {
+        "extent": (
+            plots.samples_map(ground, coordinates, area=survey.area),
+            f"Map of {len(coordinates)} samples and {len(survey.deposits)} deposits over the geology.",
+            "Samples, deposits and faults over the geology, as they will be used.",
+        ),
+        "gaps": (
+            plots.gap_map(ground, distance, spacing, samples=coordinates),
+            "Map of the distance from the ground to the nearest sample, in five classes.",
+            "How far the ground is from the nearest sample, in steps of the side of the square that a"
+            " position has on average. What is two and more away is guesswork.",
+        ),
+    }
+    if not isinstance(look.associations, str):
+        it = look.associations
+        figures["biplot"] = (
+            plots.biplot(it.loadings, it.scores, it.variance),
+            "Biplot of the first two components of the elements' log-ratios.",
+            "Elements whose tips lie close rise and fall together; opposite ones replace each other. Points"
+            " are samples.",
         )
-    side = (project.windows.size or 0) * resolution
-    if (expected := (side / spacing) ** 2) < _SAMPLES_PER_WINDOW:
-        warnings.warn(
-            f"windows of {side:.0f} m hold about {expected:.0f} samples; {_SAMPLES_PER_WINDOW} and more are "
-            "wanted: make the windows larger",
-            DesignWarning,
-            stacklevel=2,
-        )
+    return survey_page(found, figures)
+
+
+def _ground(look: Look) -> Any:
+    """Say what the maps show beneath their subject."""
+    import geopandas as gpd
+
+    from gossan import plots
+
+    survey = look.survey
+    polygons = None if survey.geology is None or isinstance(survey.geology, Layer) else survey.geology
+    faults = None if survey.faults is None or isinstance(survey.faults, Layer) else survey.faults
+    points = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*survey.deposits.coordinates.T), crs=survey.crs)
+    return plots.Ground(
+        region=region_of(survey.grid),
+        crs=survey.crs,
+        geology=polygons,
+        faults=faults,
+        deposits=points,
+        credit=f"{look.project.project.name} · gossan {__version__}",
+    )

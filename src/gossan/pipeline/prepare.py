@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from gossan.interpolate import idw, nearest_sample
 from gossan.models import names
 from gossan.recipe import VALID
 from gossan.survey import Deposits, Layer, Samples, Survey, make_stack, sample_spacing
-from gossan.transform import level, transform_values
+from gossan.transform import level, level_surveys, survey_groups, transform_values
 from gossan.windows import WindowSettings, window_size
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
@@ -118,10 +119,7 @@ def derive(project: Project, survey: Survey) -> Project:
     DataError
         If the window does not fit the map.
     """
-    if project.samples.level_by == "survey":
-        raise UsageError(
-            "samples.level_by = 'survey' given; this version levels by 'geology' or 'none': choose one"
-        )
+    _check_levelling(project, survey)
     _warn_of_idle(project)
     resolution = resolution_of(survey.grid)
     size = window_size(project.windows, resolution)
@@ -157,12 +155,37 @@ def derive(project: Project, survey: Survey) -> Project:
     )
 
 
+def _check_levelling(project: Project, survey: Survey) -> None:
+    """Refuse levelling between surveys where nothing tells them apart."""
+    found = survey.samples.survey
+    if project.samples.level_by != "survey":
+        return
+    if found is None:
+        raise UsageError(
+            "samples.level_by = 'survey' given and no column of the samples is called survey or year; name "
+            "the column as samples.survey, or set samples.level_by = 'none'"
+        )
+    groups, _ = survey_groups(found)
+    if len(np.unique(groups)) < 2:
+        raise DataError(
+            "samples.level_by = 'survey' given and all samples are of one survey, or none has 30; two "
+            "are needed: name another column as samples.survey, or set samples.level_by = 'none'"
+        )
+
+
 def _warn_of_idle(project: Project) -> None:
     """Name the settings that were given and do nothing for the model that was chosen."""
     name, idle = project.model.name, []
     if not name.startswith("mfaf-"):
         keep = {"name", "valid_channel", *(("width", "weights") if name in names("network") else ())}
         idle += [f"model.{key}" for key in _changed(project.model) if key not in keep]
+    how = project.samples
+    if how.level_method != "median" and how.level_by != "survey":
+        warnings.warn(
+            f"samples.level_method = {how.level_method!r} has no effect without samples.level_by = 'survey'",
+            SettingWarning,
+            stacklevel=3,
+        )
     if name not in names("network"):
         idle += [f"training.{key}" for key in _changed(project.training) if key not in ("threads", "device")]
         idle += [f"balance.{key}" for key in _changed(project.balance)]
@@ -180,12 +203,32 @@ def _changed(settings: Any) -> list[str]:
 
 
 def transformed(survey: Survey, project: Project) -> Samples:
-    """Return the samples with values levelled and transformed, as the Stack and the screening use them."""
-    values, units = transform_values(survey.samples.values, survey.samples.units, project.samples.transform)
+    """Return the samples with values levelled and transformed, as the Stack and the screening use them.
+
+    Surveys are levelled as concentrations, rock units after the transform.
+    """
+    values = survey.samples.values
+    if project.samples.level_by == "survey":
+        values = _between_surveys(survey.samples, project.samples.level_method)
+    values, units = transform_values(values, survey.samples.units, project.samples.transform)
     if project.samples.level_by == "geology":
         values = level(values, _rock_units(survey))
         units = {name: f"robust z of {unit} by rock unit" for name, unit in units.items()}
-    return Samples(survey.samples.coordinates, values, units)
+    return Samples(survey.samples.coordinates, values, units, survey.samples.survey)
+
+
+def _between_surveys(samples: Samples, method: Literal["median", "quantile"]) -> "pd.DataFrame":
+    groups, pooled = survey_groups(samples.survey or ())
+    values, left = level_surveys(samples.values, groups, method=method)
+    told = [f"surveys {', '.join(pooled)} have under 30 samples and count as one"] if pooled else []
+    told += (
+        [f"{left} times an element has too few values in a survey, or a median of 0, and stays"]
+        if left
+        else []
+    )
+    if told:
+        warnings.warn(f"samples.level_by = 'survey': {'; '.join(told)}", DataWarning, stacklevel=3)
+    return values
 
 
 def _rock_units(survey: Survey) -> NDArray[np.int64]:

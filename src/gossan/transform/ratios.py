@@ -1,4 +1,4 @@
-"""Transforms of concentrations and their inverses: log10 and the centred log-ratio."""
+"""Transforms of concentrations and their inverses: log10, the centred and the isometric log-ratio."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gossan.abundance import PPM_PER_UNIT
 from gossan.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PPM_PER_UNIT", "clr", "clr_inverse", "level", "log10", "log10_inverse", "transform_values"]
-
-#: How many parts per million one of each unit is.
-PPM_PER_UNIT: Mapping[str, float] = {"ppt": 1e-6, "ppb": 1e-3, "ppm": 1.0, "pct": 1e4}
+__all__ = [
+    "clr",
+    "clr_inverse",
+    "ilr",
+    "ilr_basis",
+    "ilr_inverse",
+    "log10",
+    "log10_inverse",
+    "transform_values",
+]
 
 
 def log10(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -80,6 +87,58 @@ def clr_inverse(values: NDArray[np.float64], total: float = 1.0) -> NDArray[np.f
     return np.asarray(parts * (total / np.where(sums > 0, sums, 1.0)), dtype=np.float64)
 
 
+def ilr_basis(parts: int) -> NDArray[np.float64]:
+    """Orthonormal basis of the plane that centred log-ratios lie in (Egozcue et al. 2003).
+
+    Returns
+    -------
+    (parts, parts - 1): column k sets the geometric mean of the first k parts against part k + 1; columns
+    have length 1, are orthogonal, and sum to zero.
+
+    Raises
+    ------
+    UsageError
+        Fewer than two parts.
+    """
+    if parts < 2:
+        raise UsageError(f"a log-ratio of {parts} part(s) was asked for; it needs two or more: add elements")
+    k = np.arange(1, parts)
+    above = np.triu(np.ones((parts, parts - 1)))  # the first k parts of column k
+    basis = above / k
+    basis[k, k - 1] = -1.0
+    return np.asarray(basis * np.sqrt(k / (k + 1.0)), dtype=np.float64)
+
+
+def ilr(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Isometric log-ratio of each row: its centred log-ratios in the basis of `ilr_basis`.
+
+    Distances and angles are those of the centred log-ratios, without their surplus dimension: a covariance
+    of them can be inverted.
+
+    Parameters
+    ----------
+    values
+        (n, parts), all in one unit, above zero; NaN = missing.
+
+    Returns
+    -------
+    (n, parts - 1); a row with a part missing is NaN.
+
+    Raises
+    ------
+    DataError
+        A value is zero, negative or infinite.
+    UsageError
+        Fewer than two parts.
+    """
+    return np.asarray(clr(values) @ ilr_basis(values.shape[1]), dtype=np.float64)
+
+
+def ilr_inverse(values: NDArray[np.float64], total: float = 1.0) -> NDArray[np.float64]:
+    """Composition (n, parts), closed to ``total``, with ``values`` (n, parts - 1) as isometric log-ratios."""
+    return clr_inverse(values @ ilr_basis(values.shape[1] + 1).T, total)
+
+
 def transform_values(
     values: "pd.DataFrame", units: Mapping[str, str], transform: Literal["log10", "clr", "none"]
 ) -> tuple["pd.DataFrame", dict[str, str]]:
@@ -114,32 +173,6 @@ def transform_values(
         factors = _ppm_factors([units.get(name, "") for name in values.columns])
         return _like(values, clr(array * factors)), dict.fromkeys(values.columns, "clr")
     raise UsageError(f"transform {transform!r} is unknown; allowed are log10, clr and none; choose one")
-
-
-def level(values: "pd.DataFrame", group: NDArray[np.int64], *, fewest: int = 30) -> "pd.DataFrame":
-    """Level samples of different background: robust z within each group (median, 1.4826 MAD).
-
-    It reads no label, so it is done once for the survey and not in every fold.
-
-    Parameters
-    ----------
-    values
-        Samples x elements, transformed; NaN = missing.
-    group
-        (n,) rock unit of each sample, -1 = unknown.
-    fewest
-        Groups with fewer samples are pooled, with the unknown, into one.
-
-    Returns
-    -------
-    The table, without unit. An element that does not vary in a group is 0 there.
-    """
-    names, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
-    pooled = np.where((counts < fewest) | (names < 0), -1, names)[inverse]
-    grouped = values.groupby(pooled)
-    centred = values - grouped.transform("median")
-    spread = 1.4826 * centred.abs().groupby(pooled).transform("median")
-    return (centred / spread.where(spread > 0, np.inf)).astype(float)
 
 
 def _like(values: "pd.DataFrame", array: NDArray[np.float64]) -> "pd.DataFrame":

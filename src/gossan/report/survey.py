@@ -1,0 +1,319 @@
+"""The data report of `gossan check`: the same tables as text for a terminal and as a page."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gossan.report.pictures import Picture
+from gossan.report.tables import Table
+from gossan.report.words import NONE, flatten, number, percent
+
+__all__ = ["survey_page", "survey_tables", "survey_text"]
+
+#: Rules of the readers that are worth a column, with their heading.
+_RULES = {
+    "below": "Below limit",
+    "below_unknown_limit": "Below, limit unknown",
+    "above": "Above limit",
+    "sentinel": "Missing code",
+    "zero": "Zero",
+    "text": "Other text",
+    "empty": "Empty",
+}
+
+
+def survey_tables(found: Mapping[str, Any]) -> dict[str, Table]:
+    """Return the tables of what `gossan.pipeline.check` found, by name; what was not found has none."""
+    made = {
+        "summary": _summary(found),
+        "elements": _elements(found.get("elements") or []),
+        "sampling": _sampling(found.get("sampling") or {}),
+        "layers": _layers(found.get("layers") or []),
+        "crs": _crs(found.get("data") or {}),
+        "surveys": _surveys(found.get("surveys") or {}),
+        "associations": _associations(found.get("associations") or {}),
+        "settings": _settings(found.get("settings") or {}),
+    }
+    return {name: table for name, table in made.items() if table.rows}
+
+
+def _summary(found: Mapping[str, Any]) -> Table:
+    grid, windows, data = found.get("grid") or {}, found.get("windows") or {}, found.get("data") or {}
+    folds, deposits = found.get("folds"), data.get("deposits") or {}
+    rows = [
+        ("Samples kept of those read", _of(data.get("samples"))),
+        ("Deposits on the map, and outside", _pair(deposits.get("inside"), deposits.get("outside"))),
+        ("CRS of the maps", found.get("crs")),
+        ("Grid", _grid(grid)),
+        ("Side of a window", _side(windows)),
+        ("Windows to score (areas)", windows.get("areas")),
+        ("Areas with a deposit (ore)", windows.get("ore_areas")),
+        ("Windows to train on", windows.get("training")),
+        (
+            "Samples in the median area; areas with none",
+            _pair(windows.get("samples_median"), windows.get("samples_none")),
+        ),
+        ("Camps of deposits in the areas", found.get("camps")),
+        ("Folds", None if folds is None else len(folds)),
+        (
+            "Ore areas in the test of each fold",
+            None if not folds else ", ".join(str(f["test_ore"]) for f in folds),
+        ),
+    ]
+    cells = tuple(
+        (label, value if isinstance(value, str) else number(value, 0))
+        for label, value in rows
+        if value is not None
+    )
+    return Table("What a run would work on", ("What", "Value"), cells)
+
+
+def _of(counts: Mapping[str, Any] | None) -> str | None:
+    if not counts or counts.get("rows") is None:
+        return None
+    return f"{number(counts.get('kept'), 0)} of {number(counts['rows'], 0)}"
+
+
+def _pair(first: Any, second: Any) -> str | None:
+    return None if first is None else f"{number(first, 0)}; {number(second, 0)}"
+
+
+def _grid(grid: Mapping[str, Any]) -> str | None:
+    if not grid.get("resolution"):
+        return None
+    valid = f", {percent(grid['valid_share'])} of them ground" if grid.get("valid_share") is not None else ""
+    return f"{number(grid['rows'])} × {number(grid['cols'])} pixels of {grid['resolution']:g} m{valid}"
+
+
+def _side(windows: Mapping[str, Any]) -> str | None:
+    return f"{windows['size']} px, {windows['size_m'] / 1000:.3g} km" if windows.get("size") else None
+
+
+def _elements(elements: Sequence[Mapping[str, Any]]) -> Table:
+    seen = dict.fromkeys(rule for row in elements for rule, n in row["rules"].items() if n)
+    used = [rule for rule in (*_RULES, *seen) if rule in seen and rule != "measured"]
+    used = list(dict.fromkeys(used))
+    rows = tuple(
+        (
+            str(row["element"]),
+            str(row.get("column") or NONE),
+            str(row.get("unit") or "unknown"),
+            number(row["rules"].get("measured", 0)),
+            *(number(row["rules"].get(rule, 0)) for rule in used),
+            percent(row.get("censored")),
+            percent(row.get("at_min")),
+            *(_value(row.get(name)) for name in ("min", "median", "max", "crust")),
+            _ratio(row.get("ratio")),
+            str(row.get("left_out") or ""),
+        )
+        for row in elements
+    )
+    head = (
+        "Element", "Column", "Unit", "Measured",
+        *(_RULES.get(rule, rule.replace("_", " ")) for rule in used), "Censored",
+        "At the minimum", "Min", "Median", "Max", "Upper crust", "Median / crust", "Left out",
+    )  # fmt: skip
+    note = (
+        "Cells by the rule they were read by; min, median and max after values below a limit were replaced."
+        " Censored: share below detection of the cells with a value; from 30 % on, a map shows the limit as"
+        " much as the ground. At the minimum: share of the smallest value; where that is large, limits were"
+        " replaced before the file was made. Upper crust: Rudnick and Gao (2003), in the element's unit;"
+        " ‘!’ marks a median more than 30 times off, which is rather a wrong unit."
+    )
+    return Table("Elements", head, rows, text=3, note=note)
+
+
+def _value(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3g}" if abs(value) < 1000 else number(float(value), 0)
+
+
+def _ratio(ratio: float | None) -> str:
+    if ratio is None:
+        return NONE
+    return f"{ratio:.2g}" + (" !" if not 1 / 30 <= ratio <= 30 else "")
+
+
+def _sampling(sampling: Mapping[str, Any]) -> Table:
+    gaps = sampling.get("gaps") or {}
+    rows = [
+        ("Rows kept", number(sampling.get("kept"), 0)),
+        (
+            "Positions; rows on a position used before",
+            _pair(sampling.get("positions"), sampling.get("coincident")),
+        ),
+        ("Samples on the map; outside", _pair(sampling.get("inside"), sampling.get("outside"))),
+        ("Ground", f"{number(sampling.get('ground_km2'), 0)} km²"),
+        ("Samples per 100 km²", number(sampling.get("per_100_km2"), 1)),
+        (
+            "From a position to the next, median; 90 %",
+            _metres(sampling.get("spacing"), sampling.get("spacing_p90")),
+        ),
+        ("Side of the square that a position has", _metres(sampling.get("mean_spacing"))),
+        ("Clark–Evans ratio (1 random, below clustered)", number(sampling.get("clark_evans"))),
+        *(
+            (f"Ground farther than {k} such sides from any sample", percent(share))
+            for k, share in gaps.items()
+        ),
+        ("Farthest ground from any sample", _metres(sampling.get("farthest"))),
+    ]
+    return Table("Sampling", ("What", "Value"), tuple((a, b) for a, b in rows if b) if sampling else ())
+
+
+def _metres(*lengths: float | None) -> str:
+    known = [f"{number(float(each), 0)} m" for each in lengths if each is not None]
+    return "; ".join(known)
+
+
+def _layers(layers: Sequence[Mapping[str, Any]]) -> Table:
+    rows = tuple(
+        (
+            str(row["source"]),
+            str(row.get("kind", "")),
+            percent(row["share"]) if row.get("share") is not None else NONE,
+            number(row.get("kept")),
+            f"{number(float(row['inside_km']), 0)} km" if row.get("inside_km") is not None else NONE,
+            number(row.get("units")),
+            number(row.get("repaired")),
+            number(sum((row.get("dropped") or {}).values())),
+        )
+        for row in layers
+    )
+    head = ("Source", "Kind", "Covers", "Features", "Length on the map", "Units", "Rings repaired", "Dropped")
+    return Table("Geology, faults and rasters", head, rows, text=2)
+
+
+def _crs(data: Mapping[str, Any]) -> Table:
+    rows = tuple(
+        (source, str(counts["crs"]), str(counts.get("crs_from", NONE)), _columns(counts))
+        for source, counts in data.items()
+        if isinstance(counts, Mapping) and counts.get("crs")
+    )
+    head = ("Source", "CRS", "Known from", "Coordinates")
+    return Table("Coordinate systems, and how they are known", head, rows, text=4)
+
+
+def _columns(counts: Mapping[str, Any]) -> str:
+    given = [str(counts[name]) for name in ("x", "y") if counts.get(name)]
+    return "geometry" if not given or set(given) == {"geometry"} else ", ".join(given)
+
+
+def _surveys(surveys: Mapping[str, Any]) -> Table:
+    rows = tuple((name or "unknown", number(count)) for name, count in (surveys.get("samples") or {}).items())
+    overlap = surveys.get("overlap")
+    note = "" if overlap is None else (
+        f"At the least, {percent(overlap)} of a survey’s samples lie on the others’ ground; levelling takes"
+        " surveys to have sampled ground alike."
+    )  # fmt: skip
+    return Table(f"Surveys, by column {surveys.get('column')}", ("Survey", "Samples"), rows, note=note)
+
+
+def _associations(found: Mapping[str, Any]) -> Table:
+    rows = tuple(
+        (str(row["component"]), percent(row["explained"]), row["positive"] or NONE, row["negative"] or NONE)
+        for row in found.get("table") or []
+    )
+    left = "; ".join(f"{name} ({why})" for name, why in (found.get("left_out") or {}).items())
+    note = (
+        f"Robust principal components of the log-ratios of {number(found.get('rows'))} complete samples;"
+        " elements of one side rise together while those of the other fall (loadings of 0.3 and more)."
+        + (f" Left out: {left}." if left else "")
+    )
+    return Table(
+        "Element associations", ("Component", "Variance", "One side", "The other"), rows, text=4, note=note
+    )
+
+
+def _settings(settings: Mapping[str, Any]) -> Table:
+    return Table(
+        "Every setting, derived ones filled in", ("Setting", "Value"), tuple(flatten(settings)), text=2
+    )
+
+
+# ---- for a terminal
+
+
+def survey_text(found: Mapping[str, Any], width: int = 110) -> list[str]:
+    """Write the tables as lines of text, at most ``width`` wide; the settings are left out.
+
+    Parameters
+    ----------
+    found
+        As of `gossan.pipeline.check`.
+    """
+    import io
+
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=width, color_system=None, soft_wrap=False)
+    for name, table in survey_tables(found).items():
+        if name != "settings":
+            console.print(_rich(table))
+    if why := (found.get("associations") or {}).get("why"):
+        console.print(f"No element associations: {why}", markup=False, highlight=False)
+    return str(console.file.getvalue()).rstrip("\n").split("\n")  # type: ignore[attr-defined]
+
+
+def _rich(table: Table) -> Any:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    head = [i for i, _ in enumerate(table.head) if any(row[i] not in ("", NONE) for row in table.rows)]
+    made = RichTable(title=Text(table.caption), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for i in head:
+        made.add_column(Text(table.head[i]), justify="left" if i < table.text else "right")
+    for row in table.rows:
+        made.add_row(*(Text(row[i]) for i in head))
+    return made
+
+
+# ---- the page
+
+
+def survey_page(found: Mapping[str, Any], figures: Mapping[str, tuple[Any, str, str]]) -> str:
+    """Write the report as one page that needs no network; every text from data is escaped.
+
+    Parameters
+    ----------
+    found
+        As of `gossan.pipeline.check`.
+    figures
+        By name: the figure, what a reader is told who does not see it, and its caption.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("gossan", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("survey.html.jinja").render(
+        title=f"Data of {found['name']}",
+        found=found,
+        lead=list(_lead(found)),
+        pictures={name: _picture(name, *each) for name, each in figures.items()},
+        tables=survey_tables(found),
+    )
+
+
+def _picture(name: str, figure: Any, alt: str, caption: str) -> Picture:
+    from gossan import plots
+
+    data = base64.b64encode(plots.save(figure, "png", dpi=150)).decode("ascii")
+    shape = "wide" if name == "extent" else "map"
+    return Picture(name, alt, caption, f"data:image/png;base64,{data}", shape)
+
+
+def _lead(found: Mapping[str, Any]) -> Iterator[str]:
+    """Say first whether a run can start, and how good it can be."""
+    problems, warnings = found.get("problems") or [], found.get("warnings") or []
+    if problems:
+        yield "A run on these data would stop: see the problems below, each with what to change."
+    elif warnings:
+        told = "One warning says" if len(warnings) == 1 else f"{len(warnings)} warnings say"
+        yield f"A run can start. {told} what weakens it and what to change."
+    else:
+        yield "A run can start, and nothing was found that weakens it."
