@@ -156,7 +156,8 @@ def _check_rows(counts: dict[str, Any], path: Path, what: str) -> None:
     if not counts["kept"]:
         raise DataError(
             f"{what} file {path.name} has no usable row of {counts['rows']} "
-            f"({', '.join(told) or 'it is empty'}); one at least is needed; check the coordinate columns and the conditions"
+            f"({', '.join(told) or 'it is empty'}); one at least is needed; check the coordinate columns and "
+            "the conditions"
         )
     if told:
         warnings.warn(f"{what}: dropped rows with coordinates {', '.join(told)}", DataWarning, stacklevel=4)
