@@ -3,8 +3,10 @@
 import codecs
 import csv
 import re
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,11 @@ _MOST_HEAD = 4  # rows of units, limits and methods under the header
 _MOST_UNPACKED = 1 << 30  # bytes: a million rows of 40 columns; more is a bomb or no laboratory's
 _MOST_RATIO = 250  # between a part of a workbook unpacked and packed; XML of numbers has 10 to 30
 _SMALL = 50 << 20  # bytes unpacked under which no ratio is asked for
+#: What zipfile, zlib, expat and openpyxl raise on a workbook that is broken or has a password.
+_BROKEN = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, ArithmeticError, LookupError),
+    *(ValueError, OSError, EOFError, SyntaxError, TypeError, AttributeError, RuntimeError, AssertionError),
+)
 _LIMIT_WORDS = r"(lower |min(imum)? )?(detection|limits?|lod|loq|dl|mdl|lld|ldl)\b.*|d\.?l\.?"
 _METHOD_WORDS = r"(method|scheme|analytical|technique|procedure|lab ?code|analyte|upper|max|uom|units?)\b.*"
 
@@ -129,10 +136,7 @@ def read_workbook(
                 raw = book.parse(name, header=None, dtype=str, na_filter=False)
     except UsageError:
         raise
-    except (
-        *(zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, SyntaxError, IndexError),
-        *(TypeError, AttributeError, NotImplementedError, zipfile.LargeZipFile),
-    ) as error:
+    except _BROKEN as error:
         said = " ".join(str(error).split())
         raise DataError(f"{what} file {path.name} is no workbook: {said}; save it again as .xlsx") from error
     rows = [[str(one) for one in row] for row in raw.head(_SEARCHED + _MOST_HEAD + 1).to_numpy()]
@@ -363,7 +367,7 @@ def _refuse_bomb(path: Path, what: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise DataError(f"{what} file {path.name} is no workbook: {error}; save it again as .xlsx") from error
     size = sum(part.file_size for part in parts)
     ratio = max((part.file_size / max(1, part.compress_size) for part in parts), default=0.0)

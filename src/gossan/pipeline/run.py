@@ -114,7 +114,8 @@ def _refuse_changed(files: Mapping[str, Path], inputs: Mapping[str, str], place:
     if changed:
         shutil.rmtree(place.store, ignore_errors=True)
         raise RunError(
-            f"{', '.join(changed)} changed while it was read; files must stay as they are during a run; run again"
+            f"{', '.join(changed)} changed while it was read; files must stay as they are during a run; "
+            "run again"
         )
 
 
