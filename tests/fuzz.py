@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing in one process: change inputs, keep those that reach lines no other reached.
 
 Why not a library: the readers are Python above compiled parsers, so which lines of `gossan` a change reaches
-is all that can be seen anyway; `sys.settrace` on this package alone sees it on every Python that is supported,
+is all that can be seen anyway; `sys.settrace` on this package alone sees it on every Python that we support,
 and needs no compiler and no dependency. It is slower by the line than a native fuzzer, and blind inside GDAL
 and pandas: there it is plain mutation from good seeds.
 """

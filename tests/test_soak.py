@@ -12,15 +12,13 @@ import time
 import warnings
 import zipfile
 
-import geopandas as gpd
 import pandas as pd
-import pyogrio
 import pytest
-import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import corpus_files
+from dirty import LAYER_CRS, LONGEST, SHAPES, hold_of_a_layer, hold_of_a_table, tables
 from fuzz import fuzz
 from gossan import io
 from gossan.config import load_project
@@ -28,7 +26,7 @@ from gossan.errors import GossanError
 from gossan.io.cells import read_cells
 from gossan.io.elements import parse_column
 from gossan.io.where import rows_where
-from gossan.survey import DepositSource, FaultSource, GeologySource, RasterSource, SampleSource
+from gossan.survey import GeologySource, RasterSource, SampleSource
 from gossan.synthetic import laboratory_table, synthetic_survey
 from test_pipeline import QUICK, _contents
 
@@ -38,7 +36,6 @@ KILLS = 50
 CASES = 10_000
 VECTORS = 2_000
 FUZZ_SECONDS = 60
-LONGEST = 10.0
 SHARE = float(os.environ.get("GOSSAN_SOAK_SHARE", "1"))
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -164,172 +161,19 @@ def test_of_two_runs_into_one_folder_one_is_refused_and_one_ends_whole(project, 
 
 # ---- made inputs
 
-CELLS = st.one_of(
-    st.floats(allow_nan=True).map(str),
-    st.integers(-10_000, 10_000).map(str),
-    st.sampled_from(
-        [
-            *(
-                "<0.5",
-                "<LOD",
-                "bdl",
-                "ND",
-                "-9999",
-                "-5",
-                "0",
-                ">10000",
-                "1,5",
-                "1e3",
-                "=1+1",
-                "5L",
-            ),
-            *(
-                "10000G",
-                "<=2",
-                "OL",
-                "nan",
-                "STD",
-                "BLK",
-                "soil",
-                "rock",
-            ),
-        ]
-    ),
-    st.sampled_from(["", "< 2", " 7 ", '"', "\u22125", "\uff1c1", "1 000", "a\nb"]),
-    st.text(max_size=8),
-)
-NAMES = st.one_of(
-    st.sampled_from(
-        [
-            *(
-                "x",
-                "y",
-                "X",
-                "Y",
-                "lon",
-                "lat",
-                "easting",
-                "northing",
-                "Cu",
-                "Cu_ppm",
-                "Au_ppb",
-            ),
-            *(
-                "Fe2O3_pct",
-                "Fe_pct",
-                "Cu_Q",
-                "QC",
-                "medium",
-                "year",
-                "pH",
-                "id",
-                "В",
-            ),
-        ]
-    ),
-    st.sampled_from(["Au (ng/g)", "x_km", "Sample Type", "Cu_ppm", ""]),
-    st.text(max_size=6),
-)
-UNDER = st.sampled_from([[], [["", "", "ppm", "ppb"]], [["DL", "", "0.5", "1"]], [["Units", "m", "m", "%"]]])
-ABOVE = st.sampled_from(["", "Certificate\n", "a,b\n\n", "\n\n"])
-ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gbk", "latin-1"])
-SPOT = st.one_of(
-    st.tuples(st.floats(3e5, 7e5), st.floats(6.0e6, 6.2e6)),
-    st.tuples(st.floats(-124, -122), st.floats(54, 56)),
-    st.just((0.0, 0.0)),
-    st.tuples(st.floats(), st.floats()),
-)
-
-
-@st.composite
-def tables(draw):
-    """Draw the bytes of a dirty table, often with usable coordinates in it."""
-    heads = draw(st.lists(NAMES, min_size=1, max_size=7))
-    rows = draw(st.lists(st.lists(CELLS, min_size=1, max_size=7), max_size=7))
-    if draw(st.booleans()):
-        heads = ["x", "y", *heads]
-        rows = [[*map(str, draw(SPOT)), *row] for row in rows]
-    separator = draw(st.sampled_from(",;\t|"))
-    lines = [separator.join(row) for row in [heads, *draw(UNDER), *rows]]
-    text = draw(ABOVE) + draw(st.sampled_from(["\n", "\r\n", "\r"])).join(lines)
-    return text.encode(draw(ENCODINGS), errors="replace")
-
 
 @settings(max_examples=int(CASES * SHARE), deadline=None, suppress_health_check=SLOW)
 @given(tables(), st.sampled_from(["half", "drop"]), st.sampled_from(["log10", "none"]))
 @pytest.mark.filterwarnings("ignore")
 def test_a_dirty_table_is_read_or_refused_in_one_line(tmp_path, content, censored, transform):
-    path = tmp_path / "dirty.csv"
-    path.write_bytes(content)
-    started = time.monotonic()
-    for read in (
-        lambda: io.read_samples(
-            path, SampleSource("dirty.csv", censored=censored, transform=transform), "EPSG:26910"
-        ),
-        lambda: io.read_deposits(path, DepositSource("dirty.csv"), "EPSG:26910"),
-    ):
-        try:
-            points, counts = read()
-        except GossanError as error:
-            said = str(error)
-            assert len(said.splitlines()) == 1
-            continue
-        assert len(points) == counts["kept"] == counts["rows"] - sum(counts["dropped"].values())
-        for found in counts.get("elements", {}).values():
-            rules = {rule: n for rule, n in found.items() if rule in io.cells.RULES}
-            assert sum(rules.values()) == counts["kept"]
-    assert path.read_bytes() == content
-    assert time.monotonic() - started < LONGEST
-
-
-NUMBER = st.one_of(st.floats(-1e7, 1e7), st.floats(), st.integers(-200, 200).map(float))
-POINTS = st.lists(st.tuples(NUMBER, NUMBER), min_size=2, max_size=8)
-SHAPES = st.recursive(
-    st.one_of(
-        st.none(),
-        st.tuples(NUMBER, NUMBER).map(shapely.Point),
-        POINTS.map(shapely.LineString),
-        POINTS.filter(lambda points: len(points) > 2).map(shapely.Polygon),
-        st.sampled_from([shapely.Polygon(), shapely.LineString(), shapely.Point()]),
-        st.tuples(NUMBER, NUMBER, NUMBER).map(shapely.Point),
-    ),
-    lambda inner: st.lists(inner.filter(bool), max_size=3).map(shapely.GeometryCollection),
-    max_leaves=6,
-)
+    hold_of_a_table(tmp_path / "dirty.csv", content, censored, transform)
 
 
 @settings(max_examples=int(VECTORS * SHARE), deadline=None, suppress_health_check=SLOW)
-@given(
-    st.lists(SHAPES, max_size=5),
-    st.sampled_from([None, "EPSG:26910", "EPSG:4326", "EPSG:3857", "EPSG:26710"]),
-    st.sampled_from(["gpkg", "geojson", "fgb"]),
-)
+@given(st.lists(SHAPES, max_size=5), st.sampled_from(LAYER_CRS), st.sampled_from(["gpkg", "geojson", "fgb"]))
 @pytest.mark.filterwarnings("ignore")
 def test_a_dirty_layer_is_read_or_refused_in_one_line(tmp_path, shapes, crs, ending):
-    path = tmp_path / f"dirty.{ending}"
-    path.unlink(missing_ok=True)
-    frame = gpd.GeoDataFrame({"unit": ["a"] * len(shapes)}, geometry=shapes, crs=crs)
-    try:
-        pyogrio.write_dataframe(frame, path, geometry_type="Unknown")
-    except (pyogrio.errors.FeatureError, pyogrio.errors.GeometryError, pyogrio.errors.DataSourceError):
-        return  # the format cannot hold it
-    started = time.monotonic()
-    for read in (
-        lambda: io.read_geology(path, GeologySource("g", attribute="unit"), "EPSG:26910"),
-        lambda: io.read_faults(path, FaultSource("f"), "EPSG:26910"),
-        lambda: io.read_area(path, "EPSG:26910"),
-        lambda: io.read_deposits(path, DepositSource("d"), "EPSG:26910"),
-    ):
-        try:
-            got, counts = read()
-        except GossanError as error:
-            said = str(error)
-            assert len(said.splitlines()) == 1
-            continue
-        assert len(got) == counts["kept"] > 0
-        if isinstance(got, gpd.GeoDataFrame):
-            assert got.is_valid.all()
-    assert time.monotonic() - started < LONGEST
+    hold_of_a_layer(tmp_path / f"dirty.{ending}", shapes, crs)
 
 
 # ---- changed inputs
@@ -371,7 +215,7 @@ def _sheet_text(folder):
 
 
 def _sheet(folder):
-    """Put a changed sheet into a workbook that is whole otherwise; bytes changed in an archive rarely open."""
+    """Put a changed sheet into a workbook that is whole otherwise; changed archives rarely open."""
     path = folder / "f.xlsx"
 
     def parse(content):
