@@ -129,13 +129,14 @@ def hold_of_a_table(path, content, censored, transform):
 
 
 NUMBER = st.one_of(st.floats(-1e7, 1e7), st.floats(), st.integers(-200, 200).map(float))
+CORNERS = st.lists(st.tuples(*[st.floats(-1e7, 1e7) | st.integers(-200, 200).map(float)] * 2), min_size=3)
 POINTS = st.lists(st.tuples(NUMBER, NUMBER), min_size=2, max_size=8)
 SHAPES = st.recursive(
     st.one_of(
         st.none(),
         st.tuples(NUMBER, NUMBER).map(shapely.Point),
         POINTS.map(shapely.LineString),
-        POINTS.filter(lambda points: len(points) > 2).map(shapely.Polygon),
+        CORNERS.map(shapely.Polygon),
         st.sampled_from([shapely.Polygon(), shapely.LineString(), shapely.Point()]),
         st.tuples(NUMBER, NUMBER, NUMBER).map(shapely.Point),
     ),

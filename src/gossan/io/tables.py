@@ -201,7 +201,7 @@ def _from_vector(
     geometry = frame.geometry.to_numpy().copy()
     single = (shapely.get_type_id(geometry) == 4) & (shapely.get_num_geometries(geometry) == 1)
     geometry[single] = shapely.get_geometry(geometry[single], 0)
-    point = shapely.get_type_id(geometry) == 0
+    point = (shapely.get_type_id(geometry) == 0) & ~shapely.is_empty(geometry)
     raw = np.full((len(frame), 2), np.nan)
     raw[point] = np.column_stack([shapely.get_x(geometry[point]), shapely.get_y(geometry[point])])
     own, told = choose_crs(frame.crs, source.crs, crs, what)

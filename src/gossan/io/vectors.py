@@ -293,7 +293,7 @@ def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.Ge
         raise DataError(f"{what} file {path.name} holds no polygon; polygons are allowed; {_seen(frame)}")
     mixed = np.union1d(origin[~flat], np.flatnonzero(shapely.get_type_id(geometry) == _COLLECTION))
     for row in np.intersect1d(mixed, kept):
-        geometry[row] = shapely.multipolygons(parts[(origin == row) & flat])
+        geometry[row] = shapely.union_all(parts[(origin == row) & flat])  # they may overlap
     dropped = {
         "rows without geometry": int((~present).sum()),
         "rows without a polygon": int(present.sum()) - len(kept),
