@@ -179,33 +179,58 @@ def _no_contrast(
 
 
 def _warn(counts: Mapping[str, Any]) -> None:
-    told = [f"{name} left out ({why})" for name, why in counts["left_out"].items()]
-    for name, found in counts["elements"].items():
-        told += _told(name, found, left_out=name in counts["left_out"])
-    for name, others in counts["alternatives"].items():
-        used = counts["elements"][name]["column"]
-        told.append(f"{name} from {used!r}, which has the most values, not {', '.join(map(repr, others))}")
-    for name, found in counts["suspect_units"].items():
-        times = f"{found['factor']:.3g} times" if found["factor"] > 1 else f"1/{1 / found['factor']:.0f} of"
+    left_out, elements = counts["left_out"], counts["elements"]
+    told = [
+        f"{', '.join(name for name, its in left_out.items() if its == why)} left out ({why})"
+        for why in dict.fromkeys(left_out.values())
+    ]
+    for name, found in elements.items():
+        told += _told(name, found, left_out=name in left_out)
+    zeros = [
+        f"{name} {found['zero']}"
+        for name, found in elements.items()
+        if name not in left_out and (found.get("zero", 0) * (1 - _MANY_ZEROS) > _MANY_ZEROS * _valued(found))
+    ]
+    if zeros:
+        told.append(f"zeros, not analysed or below detection, are taken as missing: {', '.join(zeros)}")
+    if counts["alternatives"]:
         told.append(
-            f"{name} has a median {times} the upper crust's {found['crust_ppm']:g} ppm, a wrong unit perhaps"
+            "of several columns for one element the one with the most values is used: " + _used(counts)
         )
+    if counts["suspect_units"]:
+        told.append(f"medians far from the upper crust's, a wrong unit perhaps: {_suspected(counts)}")
     if unknown := counts["qualifiers"]["unknown"]:
         told.append("qualifiers not understood: " + ", ".join(f"{n} {sign!r}" for sign, n in unknown.items()))
     if told:
         warnings.warn(f"samples: {'; '.join(told)}", DataWarning, stacklevel=5)
 
 
+def _used(counts: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{counts['elements'][name]['column']} not {' or '.join(others)}"
+        for name, others in counts["alternatives"].items()
+    )
+
+
+def _suspected(counts: Mapping[str, Any]) -> str:
+    told = []
+    for name, found in counts["suspect_units"].items():
+        factor = found["factor"]
+        times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.0f} of"
+        told.append(f"{name} {times} {found['crust_ppm']:g} ppm")
+    return ", ".join(told)
+
+
+def _valued(found: Mapping[str, Any]) -> int:
+    """Count the cells that have a value, or are below a limit that is known."""
+    return int(found["measured"] + found.get("below", 0) + found.get("above", 0))
+
+
 def _told(name: str, found: Mapping[str, Any], *, left_out: bool) -> list[str]:
     told = []
-    below = found.get("below", 0) + found.get("below_unknown_limit", 0)
-    known = found.get("below", 0)
-    valued = below + found["measured"] + found.get("above", 0)
-    if not left_out and known > _MUCH_CENSORED * (known + found["measured"] + found.get("above", 0)):
-        told.append(f"{name} {100 * known / (valued - below + known):.0f} % below detection")
-    zero = found.get("zero", 0)
-    if not left_out and zero > _MANY_ZEROS * (valued + zero):
-        told.append(f"{name} has {zero} zeros, not analysed or below detection, taken as missing")
+    below = found.get("below", 0)
+    if not left_out and below > _MUCH_CENSORED * _valued(found):
+        told.append(f"{name} {100 * below / _valued(found):.0f} % below detection")
     if "text" in found:
         told.append(f"{name} has {found['text']} cells of other text, taken as missing")
     if "over_100_pct" in found:

@@ -71,7 +71,7 @@ def refuse_misplaced(
             f"{what} coordinates {names} all lie within 180 and 90, like "
             f"degrees, but the project's CRS is in metres; {setting}, such as 'EPSG:4326'"
         )
-    if own.is_geographic and (np.abs(raw) > (360, 360)).any(axis=1).mean() >= _MOST:
+    if own.is_geographic and not assumed and (np.abs(raw) > (360, 360)).any(axis=1).mean() >= _MOST:
         raise DataError(
             f"{what} coordinates {names} are no degrees, but {_name(own)} is in degrees (as GeoJSON is that "
             f"says nothing else); {setting} to the CRS they are in"
