@@ -379,3 +379,23 @@ def test_an_element_with_hardly_a_value_is_left_out_unless_asked_for(read):
     assert counts["left_out"] == {"B": "values in only 1 of 200 rows"}
     with pytest.raises(DataError, match=r"B .* is constant"):
         read(text, elements=("Cu", "B"))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+def test_blocks_of_any_length_give_the_same_samples(read, monkeypatch, rows):
+    text = "id,x,y,Cu,Au,QC\n,,,ppm,ppb,\n" + "".join(
+        f"S{n},{500_000 + n},6100000,{cell},{n},{'STD' if n == 4 else ''}\n"
+        for n, cell in enumerate(["1", "<2", "rock", "-9999", "5", "bdl", ">6", "", "7.5"])
+    )
+    expected, counts = read(text)
+    monkeypatch.setattr("gossan.io.text._ROWS", rows)
+    got, same = read(text)
+    pd.testing.assert_frame_equal(got.values, expected.values)
+    np.testing.assert_array_equal(got.coordinates, expected.coordinates)
+    assert same == counts
+
+
+def test_the_survey_of_a_sample_is_read_from_its_column(read):
+    got, counts = read(table("Cu,year", ("1", "1978"), ("2", ""), ("3", "1987")))
+    assert got.survey == ("1978", "", "1987")
+    assert counts["survey"] == "year"
