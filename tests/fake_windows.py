@@ -1,6 +1,7 @@
 """Windows held in memory, with the face of `gossan.recipe.WindowSet`."""
 
 import numpy as np
+import pandas as pd
 
 
 class FakeWindows:
@@ -32,3 +33,20 @@ def planted(n=16, n_ore=6, channels=4, size=16, seed=0, lift=2.0):
         near = np.exp(-((row - centre[0]) ** 2 + (col - centre[1]) ** 2) / (size / 4) ** 2)
         values[window, :2] += lift * near
     return FakeWindows(values), np.arange(n) < n_ore
+
+
+def mapped(windows, *, across=3, samples=None):
+    """Give windows a place side by side, numbers, samples, and the last channel the name of a fault layer."""
+    count, size = len(windows), windows.size
+    place = np.arange(count)
+    windows.channels = (*windows.channels[:-1], "fault distance")
+    windows.windows = pd.DataFrame(
+        {
+            "number": place + 1,
+            "row": place // across * size,
+            "col": place % across * size,
+            "size": size,
+            "samples": place[::-1] if samples is None else samples,
+        }
+    )
+    return windows

@@ -91,8 +91,8 @@ def test_the_table_names_both_sides_of_a_component():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda frame: frame[["Cu", "Pb"]], "2 elements"),
-        (lambda frame: frame.head(29), "6 elements with 29 complete"),
+        (lambda frame: frame[["Cu", "Pb"]], "2 of 2 elements"),
+        (lambda frame: frame.head(29), "6 of 6 elements .* 29 samples"),
         (lambda frame: frame.assign(Pb=2 * frame["Cu"]), "depend on each other"),
     ],
 )

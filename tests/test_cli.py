@@ -17,6 +17,7 @@ import pytest
 from gossan import cli
 from gossan.config import load_project
 from gossan.errors import DataError, DataWarning, RunError
+from gossan.pipeline import draft_project
 
 COMMANDS = ("demo", "init", "check", "run", "predict", "report", "doctor")
 MINIMAL = '[project]\ncrs = "EPSG:32650"\n[samples]\npath = "s.csv"\n[deposits]\npath = "d.csv"\n'
@@ -71,6 +72,8 @@ class Pipeline(types.ModuleType):
             "problems": self.problems,
         }
         return types.SimpleNamespace(found=found)
+
+    draft_project = staticmethod(draft_project)
 
     def draw_look(self, look):
         return f"<html>{look.found['camps']} camps</html>"
@@ -368,7 +371,7 @@ def test_init_writes_a_project_file_that_check_would_read(tmp_path, capsys, monk
     assert project.geology is not None
     assert project.geology.path == "g.gpkg"
     assert project.windows.size == 32
-    assert "next: gossan check data/p.toml" in capsys.readouterr().out
+    assert "then gossan check data/p.toml" in capsys.readouterr().out
     assert cli.main([*arguments, "--out", "data/p.toml"]) == 2
     assert "exists already" in capsys.readouterr().err
 
@@ -377,7 +380,9 @@ def test_init_without_a_crs_leaves_its_place_open(tmp_path, capsys, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.csv").touch()
     assert cli.main(["init", "--samples", "s.csv", "--deposits", "s.csv", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"format": 1, "project": "project.toml"}
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"format": 1, "project": "project.toml", "guesses": {}}
+    assert "warning: nothing is guessed from the samples" in shown.err
     text = (tmp_path / "project.toml").read_text(encoding="utf-8")
     assert 'crs = ""  # required' in text
     assert tomllib.loads(text)["samples"] == {"path": "s.csv"}

@@ -17,7 +17,20 @@ ROWS = (
     ("grid",),
     ("survey",),
     ("metrics",),
-    ("screen", "interpolate", "evidence", "windows", "split", "balance", "targets", "transform", "anomaly"),
+    (
+        "screen",
+        "interpolate",
+        "evidence",
+        "windows",
+        "split",
+        "balance",
+        "barren",
+        "calibrate",
+        "applicability",
+        "targets",
+        "transform",
+        "anomaly",
+    ),
     ("recipe",),
     ("models",),
     ("evaluate", "predict", "explain"),
@@ -30,7 +43,7 @@ ROWS = (
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 
 #: Private modules that are part of a room.
-PARTS = {"_scores": "metrics", "_nulls": "screen"}
+PARTS = {"_nulls": "screen", "_sites": "interpolate", "_leaveout": "interpolate"}
 
 #: The front door and the program; they belong to no room and nothing imports from them but the version.
 DOORS = ("__init__.py", "__main__.py")

@@ -1,12 +1,20 @@
 import numpy as np
+import pandas as pd
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gossan import interpolate
 from gossan.errors import DataError, DataWarning, UsageError
-from gossan.grid import centres, make_grid
-from gossan.interpolate import idw, merge_coincident, nearest_sample
+from gossan.grid import centres, make_grid, pixel_index
+from gossan.interpolate import (
+    far_share,
+    idw,
+    interpolation_errors,
+    leave_one_out,
+    merge_coincident,
+    nearest_sample,
+)
 
 UTM = "EPSG:32649"
 WEST, SOUTH = 421_000.0, 2_400_000.0
@@ -303,3 +311,137 @@ def test_bad_input_is_refused_with_a_line_that_names_it(grid, coordinates, value
 def test_a_rotated_grid_is_refused():
     with pytest.raises(UsageError, match="rotated"):
         idw([(0.0, 0.0)], [1.0], GeoBox((4, 4), Affine(8, 3, 0, 3, -8, 0), UTM))
+
+
+def left_out(points, values, *, power=2.0, neighbours=None, radius=None):
+    """Leave-one-out in float64, one sample after the other, by the formula."""
+    out = np.full(values.shape, np.nan)
+    for i, point in enumerate(points):
+        distance = np.hypot(*(points - point).T)
+        for element, value in enumerate(values.T):
+            # duplicates at other positions count as their mean: one weight a position
+            rows = np.flatnonzero((distance > 0) & np.isfinite(value))
+            _, first, place = np.unique(points[rows], axis=0, return_index=True, return_inverse=True)
+            d = distance[rows][first]
+            v = np.bincount(place.ravel(), weights=value[rows]) / np.bincount(place.ravel())
+            order = np.argsort(d)[:neighbours]
+            d, v = d[order], v[order]
+            if radius is not None:
+                d, v = d[d <= radius], v[d <= radius]
+            if len(d):
+                weight = (d.min() / d) ** power
+                out[i, element] = (weight * v).sum() / weight.sum()
+    return out
+
+
+class TestLeaveOneOut:
+    @pytest.mark.parametrize("missing", [0.0, 0.3])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"power": 1},
+            {"power": 7.3},
+            {"power": 20},
+            {"radius": 430.0},
+            {"neighbours": 1},
+            {"neighbours": 7},
+            {"neighbours": 1000},
+            {"neighbours": 5, "radius": 430.0, "power": 3},
+            {"power": 20, "radius": 430.0},
+        ],
+    )
+    def test_it_agrees_with_brute_force_in_float64(self, options, missing):
+        points, values = survey(120, missing=missing)
+        points[7], points[90] = points[3], points[3]  # three samples at one position
+        found, expected = leave_one_out(points, values, **options), left_out(points, values, **options)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+    def test_blocks_of_any_size_give_the_same_errors(self, monkeypatch):
+        points, values = survey(80, missing=0.2)
+        for options in ({}, {"neighbours": 6}):
+            whole = leave_one_out(points, values, **options)
+            monkeypatch.setattr("gossan._leaveout._BLOCK_BYTES", 3 * 8 * 80)
+            np.testing.assert_allclose(leave_one_out(points, values, **options), whole, rtol=1e-12)
+            monkeypatch.undo()
+
+    def test_a_duplicate_does_not_give_its_twin_away(self):
+        points = np.array([(0.0, 0), (0, 0), (100, 0), (200, 0)])
+        found = leave_one_out(points, np.array([5.0, 5.0, 1.0, 1.0]))
+        np.testing.assert_allclose(found[:, 0], [1, 1, (5 + 1) / 2, (5 / 4 + 1) / (1 / 4 + 1)])
+
+    def test_a_lonely_sample_has_no_prediction(self):
+        assert np.isnan(leave_one_out([(0.0, 0.0)], [3.0])).all()
+        assert np.isnan(leave_one_out([(0, 0), (0, 0)], [3.0, 4.0], neighbours=2)).all()
+        assert np.isnan(leave_one_out([(0, 0), (9, 0)], [[3.0, np.nan], [4.0, 1.0]])[1, 1])
+
+    def test_every_samples_error_is_that_of_a_map_made_without_it(self, grid):
+        values = survey(30)[1]
+        on_grid = np.array([(WEST + 50 + 100 * i, SOUTH + 50 + 100 * (i % 7)) for i in range(30)])
+        found = leave_one_out(on_grid, values)
+        for i in (0, 11, 29):
+            rest = np.arange(30) != i
+            image = idw(on_grid[rest], values[rest], grid)
+            row, col, _ = pixel_index(grid, on_grid[[i]])
+            np.testing.assert_allclose(found[i], image[:, row[0], col[0]], rtol=2e-5)
+
+    @pytest.mark.parametrize("options", [{"power": 0}, {"neighbours": 0}, {"radius": -1}])
+    def test_options_out_of_range_are_refused(self, options):
+        with pytest.raises(UsageError, match="given"):
+            leave_one_out(*survey(10), **options)
+
+
+class TestInterpolationErrors:
+    def test_the_measures_are_their_definitions(self):
+        points, values = survey(100, missing=0.2)
+        table = interpolation_errors(points, pd.DataFrame(values, columns=["Au", "As", "Sb"]))
+        predicted, nearest = left_out(points, values), left_out(points, values, neighbours=1)
+        for element, row in enumerate(table.itertuples()):
+            known = np.isfinite(values[:, element])
+            z, e = values[known, element], (predicted - values)[known, element]
+            assert row.n == known.sum()
+            assert row.rmse == pytest.approx(np.sqrt(np.mean(e**2)))
+            assert row.mae == pytest.approx(np.abs(e).mean())
+            assert row.bias == pytest.approx(e.mean())
+            assert row.r2 == pytest.approx(1 - (e**2).sum() / ((z - z.mean()) ** 2).sum())
+            assert row.skill == pytest.approx(
+                1 - (e**2).sum() / (((nearest - values)[known, element]) ** 2).sum()
+            )
+        assert list(table["element"]) == ["Au", "As", "Sb"]
+
+    def test_a_smooth_field_is_predicted_and_noise_is_not(self):
+        rng = np.random.default_rng(0)
+        points = rng.uniform(0, 10_000, (600, 2))
+        smooth = np.sin(points[:, 0] / 2000) + np.cos(points[:, 1] / 2500)
+        values = pd.DataFrame({"smooth": smooth, "noise": rng.standard_normal(600)})
+        table = interpolation_errors(points, values, neighbours=12).set_index("element")
+        assert table.loc["smooth", "r2"] > 0.9
+        assert table.loc["noise", "r2"] < 0.05
+        assert table.loc["noise", "skill"] > 0.3  # the mean of many beats one other draw
+
+    def test_a_constant_has_no_r2_and_an_empty_element_no_errors(self):
+        points, _ = survey(20)
+        table = interpolation_errors(points, pd.DataFrame({"flat": np.ones(20), "none": np.full(20, np.nan)}))
+        assert table["rmse"][0] == pytest.approx(0, abs=1e-12)
+        assert np.isnan(table["r2"][0])
+        assert table["n"][1] == 0
+        assert table.iloc[1, 2:].isna().all()
+
+
+class TestFarShare:
+    def test_it_counts_the_valid_pixels_that_are_far(self):
+        rng = np.random.default_rng(0)
+        distance, valid = rng.uniform(0, 1000, (40, 50)).astype(np.float32), rng.random((40, 50)) < 0.7
+        row, col = np.array([0, 3, 30]), np.array([0, 37, 40])
+        found = far_share(distance, 400.0, row, col, 10, valid=valid)
+        for i in range(3):
+            part = np.s_[row[i] : row[i] + 10, col[i] : col[i] + 10]
+            assert found[i] == pytest.approx((distance[part][valid[part]] > 400).mean())
+
+    def test_a_window_without_ground_has_none_and_one_over_the_map_is_refused(self):
+        distance = np.zeros((10, 10), np.float32)
+        assert np.isnan(far_share(distance, 1.0, [0], [0], 5, valid=np.zeros((10, 10), bool))).all()
+        with pytest.raises(DataError, match="1 of 2 windows reach over"):
+            far_share(distance, 1.0, [0, 6], [0, 0], 5)
+        with pytest.raises(UsageError, match="above 0"):
+            far_share(distance, 0.0, [0], [0], 5)

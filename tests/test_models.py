@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fake_windows import FakeWindows, planted
+from fake_windows import FakeWindows, mapped, planted
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, MissingFileError, UsageError
 from gossan.models import ModelSettings, TrainingSettings, create, load_scorer, make_scorer, names
@@ -39,6 +39,7 @@ def small(name, size=16, channels=4, **options):
 
 def fitted(name, seed=3):
     windows, is_ore = planted(n=9, n_ore=3)
+    mapped(windows)
     model = ModelSettings(width=narrow(name), rates=(1, 2))
     scorer = make_scorer(name, model=model, training=TRAINING)
     return scorer.fit(windows, is_ore, balance=BalanceSettings("weights"), seed=[seed]), windows
@@ -83,7 +84,7 @@ class TestEveryModel:
     def test_another_window_size_is_refused(self, scorer_and_windows):
         _, scorer, windows = scorer_and_windows
         with pytest.raises(DataError, match="12 px"):
-            scorer.predict(FakeWindows(windows.values[..., :12, :12]))
+            scorer.predict(FakeWindows(windows.values[..., :12, :12], channels=windows.channels))
 
     def test_a_changed_weights_file_is_refused(self, scorer_and_windows, tmp_path):
         _, scorer, _ = scorer_and_windows
@@ -252,8 +253,10 @@ class TestRegistry:
     def test_names_are_those_of_the_contract(self):
         plain = ["resnet18", "shufflenet-v2", "googlenet", "mobilenet-v2", "mnasnet"]
         assert names("network") == plain + [f"mfaf-{name}" for name in plain]
-        assert names("classical") == ["random-forest", "gradient-boosting", "logistic-regression", "svm"]
-        assert names() == names("network") + names("classical")
+        established = ["random-forest", "gradient-boosting", "logistic-regression", "svm"]
+        assert names("classical") == [*established, "weights-of-evidence", "isolation-forest", "pu-bagging"]
+        assert names("baseline") == ["nearest-known", "fault-distance", "best-element", "sample-density"]
+        assert names() == names("network") + names("classical") + names("baseline")
 
     def test_an_unknown_name_lists_the_known_ones(self):
         for make in (create, make_scorer):

@@ -25,6 +25,15 @@ HARD = ["金山组 group", '<b>H</b> & "Co" $x_1$', "_hidden", "Formation " * 9,
     f"U{i}" for i in range(20)
 ]
 
+BINS = {
+    "probability": [0.02, 0.1, 0.4],
+    "share_ore": [0.01, None, 0.3],
+    "number": [90, 0, 30],
+    "low": [0.0, None, 0.1],
+    "high": [0.05, None, 0.5],
+}
+MAPS = ("target", "score", "spread", "folds", "channels", "applicability", "ore_like")
+
 
 @pytest.fixture(scope="module")
 def made():
@@ -90,6 +99,30 @@ def every_figure(made, ground):
         "rate": plots.prediction_rate({HARD[1]: curve, HARD[0]: curve}, budget=0.1),
         "auc": plots.interval_plot([(HARD[0], 0.7, (0.6, 0.8)), (HARD[3], 0.6, None)]),
         "screening": plots.screening_plot(rows),
+        **every_figure_of_trust(made, ground, curve),
+    }
+
+
+def every_figure_of_trust(made, ground, curve):
+    bands = made.applicability
+    influence = [
+        {"group": name, "drop": 0.1 - 0.03 * i, "sd": 0.02, "rank": i} for i, name in enumerate(HARD[:6])
+    ]
+    attention = [{"factor": f, "branch": b, "mean": 0.5} for f in HARD[:4] for b in (HARD[0], "8 px")]
+    area = curve | {"threshold": [None, 0.7, 0.1], "at": 0.5, "oa": 0.3, "pr": 0.7, "nd": 2.3}
+    return {
+        "precision": plots.precision_recall({HARD[1]: curve}, prevalence=0.1),
+        "success": plots.success_rate(curve),
+        "calibration": plots.calibration_plot(BINS),
+        "area": plots.prediction_area(area),
+        "distances": plots.distance_plot({"map": [0.0, 900.0], "test": [3000.0, 9000.0]}),
+        "audit": plots.audit_plot({HARD[1]: [(HARD[3], 0.9, (0.8, 1.0)), (HARD[0], 0.7, None)]}),
+        "influence": plots.influence_plot(influence),
+        "attention": plots.attention_map(attention),
+        "applicability": plots.applicability_map(
+            ground, bands["index"], inside=bands["inside"], far=bands["far"], threshold=0.46
+        ),
+        "ore_like": plots.ore_like_map(ground, bands["ore_index"], threshold=1.2),
     }
 
 
@@ -99,7 +132,7 @@ def every_figure(made, ground):
 def test_every_figure_is_the_same_bytes_when_made_again(made, ground):
     first, again = every_figure(made, ground), every_figure(made, ground)
     for name in first:
-        kind = "svg" if name in ("roc", "rate", "auc", "screening") else "png"
+        kind = "png" if name in MAPS else "svg"
         assert plots.save(first[name], kind, dpi=50) == plots.save(again[name], kind, dpi=50), name
 
 
@@ -393,3 +426,167 @@ def test_kilometre_steps_are_round_and_long_enough(length):
 def test_multipolygons_and_missing_geometries_are_drawn_part_by_part():
     shapes = gpd.GeoSeries([box(0, 0, 1, 1).union(box(3, 3, 4, 4)), None, Point(0, 0)])
     assert len(polygons(shapes).get_paths()) == 2
+
+
+# ---- trust and reasons
+
+
+def line(axes, label):
+    """Points of the line with a label."""
+    (found,) = [each for each in axes.lines if each.get_label() == label]
+    return np.column_stack([found.get_xdata(), found.get_ydata()]).astype(float)
+
+
+def test_the_lift_is_the_precision_over_the_prevalence():
+    curve = {"x": [0, 1], "y": [0.8, 0.2]}
+    axes = plots.precision_recall({"m": curve}, prevalence=0.2).axes[0]
+    (right,) = axes.child_axes
+    assert right._functions[0](np.array([0.2, 0.8])) == pytest.approx([1, 4])
+    assert right._functions[1](right._functions[0](0.37)) == pytest.approx(0.37)
+    assert line(axes, "chance: prevalence 20 %")[:, 1] == pytest.approx([0.2, 0.2])
+
+
+def test_the_fitted_curve_stands_alone_and_says_so():
+    axes = plots.success_rate({"x": [0, 0.1, 1], "y": [0, 0.9, 1]}).axes[0]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["fitted: the model was trained on them", "chance"]
+    assert "fitted" in axes.get_title(loc="left")
+    assert not axes.collections
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.05, 0.6), st.floats(0.05, 0.95))
+def test_the_lines_of_the_prediction_area_plot_cross_where_the_shares_add_up_to_one(power, low):
+    """With deposits y = x ** power the crossing x ** power = 1 - x is known; there the lines must meet."""
+    from scipy.optimize import brentq
+
+    x = np.linspace(0, 1, 2001)
+    threshold = 1 - (1 - low) * x
+    oa = brentq(lambda share: share**power - 1 + share, 0, 1)
+    area = {"x": x.tolist(), "y": (x**power).tolist(), "threshold": [None, *threshold[1:].tolist()]}
+    area |= {"at": 1 - (1 - low) * oa, "oa": oa, "pr": oa**power}
+    axes = plots.prediction_area(area).axes[0]
+    deposits, ground = line(axes, "held-out deposits"), line(axes, "ground")
+    order = np.argsort(deposits[:, 0])
+    for each in (deposits, ground):
+        assert np.interp(area["at"], each[order, 0], each[order, 1]) == pytest.approx(1 - oa, abs=0.01)
+    assert len(deposits) == 2000  # the first point has no threshold
+    (right,) = axes.child_axes
+    assert right._functions[0](1 - oa) == pytest.approx(oa)
+
+
+def test_a_prediction_area_plot_without_a_crossing_or_points_is_drawn():
+    assert plots.save(plots.prediction_area({"x": [0], "y": [0], "threshold": [None]}), "svg")
+    assert plots.save(plots.prediction_area({}), "svg")
+
+
+def test_empty_bins_are_not_drawn_and_numbers_stand_beside_the_others():
+    axes = plots.calibration_plot(BINS).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["90", "30"]
+    points = [each.get_xydata()[0] for each in axes.lines if each.get_marker() == "o"]
+    assert np.array(points) == pytest.approx(np.array([[0.02, 0.01], [0.4, 0.3]]))
+    assert 0.5 < axes.get_xlim()[1] == axes.get_ylim()[1] <= 1
+
+
+def test_bins_without_intervals_are_drawn():
+    bare = {"probability": [0.1, 0.2], "share_ore": [0.1, 0.3], "number": [5, 5], "low": None, "high": None}
+    assert plots.save(plots.calibration_plot(bare), "svg")
+    assert plots.save(plots.calibration_plot({}), "svg")
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.floats(0, 1e5), min_size=1, max_size=50))
+def test_the_distance_curve_is_the_share_of_distances_within(values):
+    axes = plots.distance_plot({"map": values, "test": []}).axes[0]
+    points = line(axes, "map to the nearest deposit")
+    for metres in values:
+        assert points[points[:, 0] <= metres / 1000, 1].max() == pytest.approx(
+            np.mean(np.array(values) <= metres)
+        )
+    assert len(axes.get_legend().get_texts()) == 1
+
+
+def test_each_model_of_the_audit_has_its_own_line_in_the_row_of_its_protocol():
+    rows = [("random", 0.9, (0.8, 1.0)), ("strict", 0.7, (0.6, 0.8))]
+    axes = plots.audit_plot({"a": rows, "b": rows[1:]}).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["random", "strict"]
+    heights = [round(float(each.get_ydata()[0])) for each in axes.lines if len(each.get_xdata()) == 1]
+    assert heights == [0, 1, 1]
+
+
+def test_influence_is_drawn_by_rank_with_its_spread():
+    rows = [
+        {"group": "b", "drop": -0.01, "sd": 0.02, "rank": 2},
+        {"group": "a", "drop": 0.1, "sd": 0.03, "rank": 1},
+        {"group": "none", "drop": None, "sd": None, "rank": 3},
+    ]
+    axes = plots.influence_plot(rows).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.1, -0.01])
+    assert list(axes.lines[0].get_xdata()) == pytest.approx([0.07, 0.13])
+
+
+def test_attention_stands_in_the_cell_of_its_factor_and_branch():
+    rows = [
+        {"factor": "Cu", "branch": "a", "mean": 0.1},
+        {"factor": "Au", "branch": "a", "mean": 0.2},
+        {"factor": "Cu", "branch": "b", "mean": 0.3},
+    ]
+    axes = plots.attention_map(rows).axes[0]
+    table = axes.images[0].get_array()
+    assert table.filled(-1).tolist() == [[0.1, 0.3], [0.2, -1]]
+    assert [text.get_text() for text in axes.texts] == ["0.10", "0.30", "0.20"]
+    many = [{"factor": f"f{i}", "branch": "a", "mean": 0.1} for i in range(200)]
+    assert not plots.attention_map(many).axes[0].texts
+
+
+def test_ground_outside_is_greyed_and_neutral_words_are_used(ground, made):
+    bare = replace(ground, deposits=None, faults=None)
+    index = np.full((64, 64), 0.2, dtype=np.float32)
+    inside = np.ones_like(index)
+    inside[40:, 40:] = 0
+    inside[:8, :8] = np.nan
+    figure = plots.applicability_map(bare, index, inside=inside, threshold=0.5)
+    text = " ".join(words(figure))
+    assert "unlike anything the model was trained on" in text
+    assert not {"bad", "wrong", "unreliable", "danger"} & set(text.lower().split())
+    image, side = pixels(figure), 64 * 200.0
+    figure.set_dpi(100)
+
+    def tone(easting, northing):
+        col, row = figure.axes[0].transData.transform((easting, northing))
+        row = image.shape[0] - 1 - int(row)
+        return np.median(image[row - 6 : row + 6, int(col) - 6 : int(col) + 6].reshape(-1, 3), axis=0)
+
+    middle = tone(WEST + 0.4 * side, SOUTH + 0.55 * side)
+    corner = tone(WEST + 0.07 * side, SOUTH + 0.93 * side)
+    outside = tone(WEST + 0.82 * side, SOUTH + 0.19 * side)
+    assert np.abs(corner - middle).max() < 8  # no value is not outside
+    assert np.ptp(outside) < np.ptp(middle) / 2  # greyed
+    whole = plots.applicability_map(bare, index, inside=np.ones_like(index), threshold=0.5)
+    assert "Outside" not in " ".join(words(whole))
+
+
+def test_the_limit_is_on_the_scale_even_if_no_ground_reaches_it(ground):
+    index = np.full((8, 8), 0.1, dtype=np.float32)
+    image = plots.ore_like_map(ground, index, threshold=2.0).axes[0].images[0]
+    assert image.norm.vmin == 0
+    assert image.norm.vmax > 2
+    assert plots.save(plots.applicability_map(ground, np.full((8, 8), np.nan, dtype=np.float32)), dpi=40)
+
+
+def test_every_camp_has_an_outline_and_its_number(ground, made):
+    figure = plots.folds_map(ground, made.layers["areas"])
+    camps = sorted(made.layers["deposits"]["camp"].unique())
+    assert sorted(int(text.get_text()) for text in figure.axes[0].texts) == camps
+    assert f"Camp, with its number ({len(camps)})" in words(figure)
+    assert "Held-out fold" in words(figure)
+
+
+def test_deposits_in_no_camp_are_not_outlined_together(ground, made):
+    deposits = made.layers["deposits"].assign(camp=0)
+    deposits.loc[0, "camp"] = 7
+    figure = plots.folds_map(replace(ground, deposits=deposits), made.layers["areas"])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["7"]
+    bare = plots.folds_map(replace(ground, deposits=deposits.assign(camp=0)), made.layers["areas"])
+    assert not bare.axes[0].texts

@@ -297,6 +297,10 @@ def _check(settings: Settings, crs_open: bool) -> None:
         )
     if settings.windows.size is not None and settings.windows.size_m is not None:
         problems.append("windows.size and windows.size_m are both given; keep one of them")
+    if settings.validation.inner in (1, 2):
+        problems.append(
+            f"validation.inner = {settings.validation.inner} is refused; it must be 0 for none or at least 3"
+        )
     if problems:
         raise UsageError("; ".join(problems))
     if settings.project.crs or not crs_open:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gossan.balance import BalanceSettings
+from gossan.barren import BarrenSettings
 from gossan.errors import UsageError
+from gossan.explain import ExplainSettings
 from gossan.interpolate import InterpolateSettings
 from gossan.models import ModelSettings
 from gossan.models.training import TrainingSettings
@@ -88,11 +90,13 @@ class Settings:
     screen: ScreenSettings = field(default_factory=ScreenSettings)
     interpolate: InterpolateSettings = field(default_factory=InterpolateSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
+    barren: BarrenSettings = field(default_factory=BarrenSettings)
     balance: BalanceSettings = field(default_factory=BalanceSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     targets: TargetSettings = field(default_factory=TargetSettings)
+    explain: ExplainSettings = field(default_factory=ExplainSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +205,10 @@ LIMITS: Mapping[str, Limit] = {
     "windows.strides": _count,
     "windows.offsets": _amount,
     "windows.min_valid": Limit(over=0, most=1),
+    "barren.ratio": Limit(least=1),
+    "barren.distance": _amount,
+    "barren.draws": _count,
+    "barren.quantile": Limit(least=0, under=1),
     "balance.factor": Limit(least=1),
     "balance.noise_variance": _amount,
     "balance.copies": Limit(least=0, most=1),
@@ -220,8 +228,12 @@ LIMITS: Mapping[str, Limit] = {
     "validation.block": _positive,
     "validation.dead_zone": _amount,
     "validation.repeats": _count,
+    "validation.tune": _count,
+    "validation.inner": _amount,
     "targets.threshold": Limit(least=0, most=1),
     "targets.budget": Limit(over=0, most=1),
+    "explain.repeats": _count,
+    "explain.steps": Limit(least=8),
 }
 
 

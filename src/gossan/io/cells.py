@@ -111,7 +111,9 @@ def gather(cells: "pd.Series[Any]", *, comma: bool = False) -> Column:
         values[odd] = np.nan
         return Column(values, odd, np.zeros(len(odd), dtype=np.int64), ("inf",), True)
     codes, raw = pd.factorize(cells.to_numpy(dtype=object))
-    texts = np.array([one if isinstance(one, str) else str(one) for one in raw], dtype=object)
+    texts = np.asarray(raw, dtype=object)
+    if pd.api.types.infer_dtype(texts, skipna=False) not in ("string", "empty"):
+        texts = np.array([str(one) for one in texts], dtype=object)
     numbers = _finite(texts)
     points = any("." in text for text in texts[~np.isnan(numbers)])
     strange = np.flatnonzero(np.isnan(numbers) & (texts != ""))

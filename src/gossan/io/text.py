@@ -104,7 +104,7 @@ def read_text(path: Path, what: str, plan: Callable[[list[str]], Plan], known: C
         notes["header"] = {"lines_above": first, "rows_below": skipped}
     if short := _short_rows(path, encoding, separator, len(names), first):
         notes["short_rows"] = short
-    columns = {name: join(parts) for name, parts in numbers.items()}
+    columns = {name: join(numbers.pop(name)) for name in list(numbers)}  # never all of them twice
     cells = pd.concat(texts, ignore_index=True)
     return Table(names, columns, cells, comma, units, limits, notes)
 

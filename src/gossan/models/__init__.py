@@ -3,9 +3,11 @@
 Importing this package loads neither torch nor scikit-learn.
 """
 
+from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from gossan.errors import UsageError
 from gossan.models.base import ModelSettings, Prediction, Scorer
@@ -19,6 +21,7 @@ __all__ = [
     "Prediction",
     "Scorer",
     "TrainingSettings",
+    "candidates",
     "create",
     "create_from_settings",
     "load_scorer",
@@ -26,32 +29,44 @@ __all__ = [
     "names",
 ]
 
-Kind = Literal["network", "classical"]
+Kind = Literal["network", "classical", "baseline"]
 
 
 class _Model(NamedTuple):
-    """One row a model: networks have a backbone, with MFAF around it or not."""
+    """One row a model: kind, where its scorer is, and a network's backbone, with MFAF around it or not."""
 
     kind: Kind
+    scorer: str = "network:NetworkScorer"
     backbone: str = ""
     mfaf: bool = False
 
 
+def _network(backbone: str, *, mfaf: bool = False) -> _Model:
+    return _Model("network", backbone=backbone, mfaf=mfaf)
+
+
 _MODELS = {
-    "resnet18": _Model("network", "resnet18"),
-    "shufflenet-v2": _Model("network", "shufflenet-v2"),
-    "googlenet": _Model("network", "googlenet"),
-    "mobilenet-v2": _Model("network", "mobilenet-v2"),
-    "mnasnet": _Model("network", "mnasnet"),
-    "mfaf-resnet18": _Model("network", "resnet18", mfaf=True),
-    "mfaf-shufflenet-v2": _Model("network", "shufflenet-v2", mfaf=True),
-    "mfaf-googlenet": _Model("network", "googlenet", mfaf=True),
-    "mfaf-mobilenet-v2": _Model("network", "mobilenet-v2", mfaf=True),
-    "mfaf-mnasnet": _Model("network", "mnasnet", mfaf=True),
-    "random-forest": _Model("classical"),
-    "gradient-boosting": _Model("classical"),
-    "logistic-regression": _Model("classical"),
-    "svm": _Model("classical"),
+    "resnet18": _network("resnet18"),
+    "shufflenet-v2": _network("shufflenet-v2"),
+    "googlenet": _network("googlenet"),
+    "mobilenet-v2": _network("mobilenet-v2"),
+    "mnasnet": _network("mnasnet"),
+    "mfaf-resnet18": _network("resnet18", mfaf=True),
+    "mfaf-shufflenet-v2": _network("shufflenet-v2", mfaf=True),
+    "mfaf-googlenet": _network("googlenet", mfaf=True),
+    "mfaf-mobilenet-v2": _network("mobilenet-v2", mfaf=True),
+    "mfaf-mnasnet": _network("mnasnet", mfaf=True),
+    "random-forest": _Model("classical", "classical:ClassicalScorer"),
+    "gradient-boosting": _Model("classical", "classical:ClassicalScorer"),
+    "logistic-regression": _Model("classical", "classical:ClassicalScorer"),
+    "svm": _Model("classical", "classical:ClassicalScorer"),
+    "weights-of-evidence": _Model("classical", "evidence_weights:EvidenceScorer"),
+    "isolation-forest": _Model("classical", "unlabelled:IsolationScorer"),
+    "pu-bagging": _Model("classical", "unlabelled:BaggingScorer"),
+    "nearest-known": _Model("baseline", "baselines:NearestScorer"),
+    "fault-distance": _Model("baseline", "baselines:FaultScorer"),
+    "best-element": _Model("baseline", "baselines:ElementScorer"),
+    "sample-density": _Model("baseline", "baselines:SamplesScorer"),
 }
 
 #: Options of `create`, which are fields of `ModelSettings`.
@@ -62,11 +77,11 @@ _MFAF_OPTIONS = ("rates", "mix", "pool", "channel_attention", "spatial_attention
 def names(kind: Kind | None = None) -> list[str]:
     """Return the registered names.
 
-    >>> names("classical")
-    ['random-forest', 'gradient-boosting', 'logistic-regression', 'svm']
+    >>> names("baseline")
+    ['nearest-known', 'fault-distance', 'best-element', 'sample-density']
     """
-    if kind not in ("network", "classical", None):
-        raise UsageError(f"kind {kind!r} given; it is 'network', 'classical' or None")
+    if kind not in ("network", "classical", "baseline", None):
+        raise UsageError(f"kind {kind!r} given; it is 'network', 'classical', 'baseline' or None")
     return [name for name, model in _MODELS.items() if kind in (None, model.kind)]
 
 
@@ -125,6 +140,7 @@ def make_scorer(
     *,
     model: ModelSettings | None = None,
     training: TrainingSettings | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Scorer:
     """Make an unfitted scorer of any registered model.
 
@@ -134,20 +150,55 @@ def make_scorer(
         One of `names`; it wins over ``model.name``.
     model, training
         Settings; None takes the defaults.
+    options
+        What is turned at the model, such as one of `candidates`: for a network fields of `ModelSettings` and
+        `TrainingSettings` that replace those given, for any other model its own. None turns nothing.
 
     Raises
     ------
     UsageError
-        For an unknown name.
+        For an unknown name or option, or a value that the option does not take.
     """
     model, training = model or ModelSettings(), training or TrainingSettings()
-    if _find(name).kind == "network":
-        from gossan.models.network import NetworkScorer
+    row, scorer = _find(name), _scorer_class(name)
+    if row.kind == "network":
+        from gossan.models.tuning import network_settings
 
-        return NetworkScorer(name, model=model, training=training)
-    from gossan.models.classical import ClassicalScorer
+        model, training = network_settings(name, options, mfaf=row.mfaf, model=model, training=training)
+        return cast(Scorer, scorer(name, model=model, training=training))
+    return cast(Scorer, scorer(name, training=training, options=options))
 
-    return ClassicalScorer(name, training=training)
+
+def candidates(name: str, budget: int, *, training: TrainingSettings | None = None) -> list[dict[str, Any]]:
+    """List the options to try of a model on inner folds, its defaults (``{}``) first.
+
+    Parameters
+    ----------
+    budget
+        How many to try at most, 1 or more. Every model that can be tuned has the same number of candidates,
+        so that at an equal budget all are tried equally often; baselines and the isolation forest have the
+        defaults only.
+    training
+        Settings that a network's learning rates and weight decays are multiples of.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or a budget under 1.
+
+    Examples
+    --------
+    >>> candidates("logistic-regression", 3)
+    [{}, {'C': 0.01}, {'C': 1.0}]
+    """
+    row = _find(name)
+    if budget < 1:
+        raise UsageError(f"a budget of {budget} configurations given; it is at least 1: raise it")
+    if row.kind == "network":
+        from gossan.models.tuning import network_candidates
+
+        return network_candidates(training or TrainingSettings(), mfaf=row.mfaf)[:budget]
+    return [{}, *(dict(options) for options in _scorer_class(name).tried.get(name, ()))][:budget]
 
 
 def load_scorer(folder: Path, record: dict[str, Any]) -> Scorer:
@@ -160,13 +211,12 @@ def load_scorer(folder: Path, record: dict[str, Any]) -> Scorer:
     DataError
         If it is not the file that was written.
     """
-    if _find(str(record["name"])).kind == "network":
-        from gossan.models.network import NetworkScorer
+    return cast(Scorer, _scorer_class(str(record["name"])).load(folder, record))
 
-        return NetworkScorer.load(folder, record)
-    from gossan.models.classical import ClassicalScorer
 
-    return ClassicalScorer.load(folder, record)
+def _scorer_class(name: str) -> Any:
+    module, _, scorer = _find(name).scorer.partition(":")
+    return getattr(import_module(f"gossan.models.{module}"), scorer)
 
 
 def _find(name: str) -> _Model:

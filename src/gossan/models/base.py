@@ -1,6 +1,6 @@
 """What every model is: its settings, its answer, and the four things it can do."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -156,8 +156,18 @@ class Scorer(Protocol):
         """Read what `save` wrote; no code in the files is run."""
 
 
-def check_labels(train: "WindowSet", is_ore: NDArray[np.bool_]) -> None:
-    """Refuse labels that do not fit the windows or hold one class only.
+class _Windows(Protocol):
+    """What windows and their table have in common."""
+
+    @property
+    def channels(self) -> tuple[str, ...]: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+def check_labels(train: Sized, is_ore: NDArray[np.bool_]) -> None:
+    """Refuse labels that do not fit the windows, or their table, or hold one class only.
 
     Raises
     ------
@@ -173,7 +183,7 @@ def check_labels(train: "WindowSet", is_ore: NDArray[np.bool_]) -> None:
         )
 
 
-def check_windows(windows: "WindowSet", channels: Sequence[str], size: int) -> None:
+def check_windows(windows: _Windows, channels: Sequence[str], size: int) -> None:
     """Refuse windows whose channels or size differ from those a model was fitted on.
 
     Raises

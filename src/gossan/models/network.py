@@ -5,7 +5,7 @@ so a fit resumed from a checkpoint ends with the same bits as one that was never
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["NetworkScorer", "choose_device"]
 
 T = TypeVar("T", Tensor, nn.Module)
+Look = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 #: Seconds between checkpoints: at least this many, and this many times what the last one took.
 CHECKPOINT_SECONDS = 5.0
@@ -303,6 +304,28 @@ class NetworkScorer:
             ]
         return decide(_balanced(np.stack(margins), self.prior_))
 
+    def look_inside(
+        self,
+        look: Look,
+        windows: "WindowSet",
+        *,
+        batch: int = SCORE_BATCH,
+        gradients: bool = False,
+        progress: Progress = no_progress,
+    ) -> NDArray[np.float32]:
+        """Apply a function to every network and window, float32 (member, window, ...).
+
+        `look` is handed the network, windows (batch, channel, size, size) and their valid pixels, and gives
+        (batch, ...). Windows that do not fit raise DataError, as in `predict`.
+        """
+        check_windows(windows, self.channels_, self.size_)
+        device, found = choose_device(self.training.device), []
+        with _session(self.training.threads, device), torch.inference_mode(not gradients):
+            for number, model in enumerate(self.members_):
+                model, part = _place(model, device).eval(), _part(progress, number, len(self.members_))
+                found.append(_looks(look, model, windows, batch, device, part))
+        return np.stack(found)
+
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the weights; see `Scorer.save`."""
         arrays: dict[str, NDArray[Any]] = {}
@@ -438,6 +461,18 @@ def _margins(
             parts.append(logits[..., 1] - logits[..., 0])
             progress(min(1.0, (start + SCORE_BATCH) / len(index)))
     return np.concatenate(parts, axis=1)
+
+
+def _looks(
+    look: Look, model: nn.Module, windows: "WindowSet", batch: int, device: torch.device, progress: Progress
+) -> NDArray[np.float32]:
+    parts = []
+    for start in range(0, len(windows), batch):
+        x, valid = windows.read_masked(np.arange(start, min(start + batch, len(windows))))
+        found = look(model, _place(torch.from_numpy(x), device), torch.from_numpy(valid).to(device))
+        parts.append(found.detach().float().cpu().numpy())
+        progress(min(1.0, (start + batch) / len(windows)))
+    return np.concatenate(parts)
 
 
 def _balanced(margin: NDArray[np.float64], prior: float) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan import io
-from gossan.config import new_project
+from gossan.config import new_project, parse_override
 from gossan.errors import DataWarning, GossanError, GossanWarning, MissingFileError, UsageError
 from gossan.io.cells import read_cells, to_numbers
 from gossan.io.elements import parse_column
@@ -24,7 +24,7 @@ from gossan.survey import DepositSource, RasterSource, SampleSource
 
 __all__ = ["draft_project"]
 
-_DEGREES = "EPSG:4326"
+_DEGREES, _METRES = "EPSG:4326", "EPSG:3857"
 _LONGITUDE, _LATITUDE = r"lon|long|longitude|lon(g|gitude)?[_ (].*", r"lat|latitude|lat(itude)?[_ (].*"
 #: Attributes of geology that are likely to be rock units, by their names.
 _UNIT_NAMES = r"(map_?)?unit.*|.*lith.*|rock.*|strat.*|form.*|geol.*|period|age|era|code|symbol"
@@ -79,6 +79,7 @@ def draft_project(
     for key, file in given.items():
         if not file.exists():
             raise MissingFileError(f"{key.partition('.')[0]} file {file} does not exist")
+    crs = dict(parse_override(text) for text in overrides).get("project.crs", crs)
     draft = _Draft({"project.crs": crs} if crs else {})
     draft.values |= {key: Path(os.path.relpath(file, out.parent)).as_posix() for key, file in given.items()}
     _look(draft, given)
@@ -102,13 +103,16 @@ def _look(draft: _Draft, files: Mapping[str, Path]) -> None:
 def _points(path: Path, name: str) -> Points | None:
     """Read a table of points with its coordinates as they are, or in degrees where the file has a CRS."""
     source = SampleSource(path.name) if name == "samples" else DepositSource(path.name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GossanWarning)  # `check` says it all
-            return read_points(path, source, _DEGREES, name)
-    except GossanError as error:
-        _warn(f"nothing is guessed from the {name}: {error}")
-        return None
+    refused = ""
+    for crs in (_DEGREES, _METRES):  # where nothing says what they are, each takes only what can be its own
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", GossanWarning)  # `check` says it all
+                return read_points(path, source, crs, name)
+        except GossanError as error:
+            refused = refused or str(error)
+    _warn(f"nothing is guessed from the {name}: {refused}")
+    return None
 
 
 def _warn(message: str) -> None:
@@ -119,7 +123,9 @@ def _warn(message: str) -> None:
 
 
 def _guess_crs(draft: _Draft, files: Mapping[str, Path], tables: Mapping[str, Points | None]) -> None:
-    """Guess the project's CRS: a file's, else the zone that metres and degrees fit, else the degrees' own."""
+    """Guess the project's CRS: a file's, else the zone that metres and degrees fit in, else the degrees'."""
+    if "project.crs" in draft.values:
+        return
     for key, path in files.items():
         stored = _stored_crs(key, path)
         if stored is not None:
@@ -230,7 +236,7 @@ def _guess_elements(draft: _Draft, path: Path, points: Points) -> None:
         y=draft.values.get("samples.y"),
         crs=draft.values.get("samples.crs"),
     )
-    crs = draft.values.get("project.crs") or _DEGREES
+    crs = draft.values.get("project.crs") or (_METRES if _in_degrees(points) is None else _DEGREES)
     counts = _accepted(path, source, crs)
     if counts is None:
         chosen = _best_columns(points)

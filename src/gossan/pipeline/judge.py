@@ -12,6 +12,8 @@ __all__ = ["impossible", "weak"]
 _FINEST = 0.1
 #: With fewer samples, a window's maps say little.
 _SAMPLES_PER_WINDOW = 25
+#: Windows of more pixels are slow; then coarser pixels are proposed, for windows of the usual size.
+_LARGEST, _USUAL = 128, 64
 #: Fewer camps give no interval; fewer than the second give a wide one.
 _EVALUATED, _COMFORTABLE = 8, 12
 #: A layer that covers less of the ground is warned of.
@@ -51,7 +53,9 @@ def weak(found: Mapping[str, Any], project: Project) -> list[str]:
 
 
 def impossible(found: Mapping[str, Any]) -> list[str]:
-    """List the layers that do not lie on the map at all."""
+    """List the sources that do not lie on the map at all."""
+    if found["sampling"]["inside"] == 0:
+        return ["no sample lies on the map; samples and project.area must overlap: check the CRS of both"]
     named = [row for row in found["layers"] if row["share"] == 0 or row.get("inside_km") == 0]
     return [
         f"{row['source']} has nothing on the map; layers must overlap: check its CRS"
@@ -76,10 +80,14 @@ def _windows(found: Mapping[str, Any], project: Project) -> Iterator[str]:
     median = windows["samples_median"]
     if median < _SAMPLES_PER_WINDOW and sampling["inside"]:
         side = math.sqrt(_SAMPLES_PER_WINDOW * sampling["ground_km2"] / sampling["inside"]) * 1000
+        pixels = math.ceil(side / found["grid"]["resolution"])
+        change = f"windows.size = {pixels}"
+        if pixels > _LARGEST:
+            change = f"project.resolution = {side / _USUAL:.2g} and windows.size = {_USUAL}"
         yield (
             f"the median window of {windows['size_m']:.0f} m holds {median:.0f} samples; "
             f"{_SAMPLES_PER_WINDOW} and more are wanted: windows of {side / 1000:.3g} km "
-            f"(windows.size = {math.ceil(side / found['grid']['resolution'])}) would hold them here"
+            f"({change}) would hold them here"
         )
 
 
@@ -155,10 +163,11 @@ def _replaced(found: Mapping[str, Any]) -> Iterator[str]:
 def _times(ratio: float) -> str:
     """Say how far off a median is.
 
-    >>> _times(48.2), _times(1 / 610)
-    ('(48 times)', '(1/610)')
+    >>> _times(187.0), _times(1 / 610)
+    ('(190 times)', '(1/610)')
     """
-    return f"({ratio:.2g} times)" if ratio > 1 else f"(1/{float(f'{1 / ratio:.2g}'):g})"
+    times = f"{float(f'{max(ratio, 1 / ratio):.2g}'):g}"
+    return f"({times} times)" if ratio > 1 else f"(1/{times})"
 
 
 def _surveys(found: Mapping[str, Any], project: Project) -> Iterator[str]:

@@ -12,6 +12,7 @@ from gossan import __version__
 from gossan.config import Project
 from gossan.errors import DataError, GossanWarning
 from gossan.grid import region_of, resolution_of
+from gossan.pipeline.anomalies import Anomaly, anomaly_facts, find_anomalies
 from gossan.pipeline.facts import (
     association_facts,
     element_facts,
@@ -23,7 +24,7 @@ from gossan.pipeline.facts import (
 )
 from gossan.pipeline.judge import impossible, weak
 from gossan.pipeline.prepare import derive, ground_mask, read_survey, transformed
-from gossan.pipeline.tasks import label_windows, make_folds
+from gossan.pipeline.tasks import label_windows, strict_splits
 from gossan.survey import Layer, Survey
 from gossan.transform import Associations
 from gossan.windows import deposits_in
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Look", "check", "draw_look", "look_at"]
+
+_MAD_CAPTION = (
+    "Anomalies by median + 2 MAD of the samples' logarithms (Reimann, Filzmoser and Garrett 2005), mapped"
+    " from the 12 nearest samples; points are deposits."
+)
+_AREA_CAPTION = (
+    "Classes where the concentration-area curve of a map breaks (Cheng, Agterberg and Ballantyne 1994): four"
+    " populations of values, the highest in dark red."
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class Look:
     project: Project
     survey: Survey
     associations: Associations | str
+    anomalies: dict[str, Anomaly]
 
 
 def check(project: Project) -> dict[str, Any]:
@@ -53,9 +64,9 @@ def check(project: Project) -> dict[str, Any]:
     Returns
     -------
     ``data`` (the readers' counts by source), ``elements``, ``sampling``, ``surveys``, ``layers``, ``grid``,
-    ``settings`` (resolved), ``windows``, ``camps``, ``folds``, ``associations``, ``warnings`` and
-    ``problems``: what no run gets past. With problems of the design, ``windows``, ``camps`` or ``folds`` may
-    be None. JSON-able.
+    ``settings`` (resolved), ``windows``, ``camps``, ``folds``, ``associations``, ``anomalies``, ``warnings``
+    and ``problems``: what no run gets past. With problems of the design, ``windows``, ``camps`` or ``folds``
+    may be None. JSON-able.
 
     Raises
     ------
@@ -78,10 +89,12 @@ def look_at(project: Project) -> Look:
             problems.append(str(error))
             design = dict.fromkeys(("windows", "camps", "folds"))
         associated = find_associations(survey, project)
+        odd = find_anomalies(survey, project)
         found = _facts(project, survey) | design | {"associations": association_facts(associated)}
+        found["anomalies"] = anomaly_facts(odd)
     found["problems"] = [*problems, *impossible(found)]
     found["warnings"] = list(dict.fromkeys([*heard, *weak(found, project)]))
-    return Look(found, project, survey, associated)
+    return Look(found, project, survey, associated, odd)
 
 
 @contextmanager
@@ -149,9 +162,11 @@ def _design(project: Project, survey: Survey, problems: list[str]) -> dict[str, 
 
 def _folds(table: "pd.DataFrame", survey: Survey, project: Project, ore: Any) -> list[dict[str, int]]:
     """Count what the strict folds of the first repeat hold."""
-    made = make_folds(table, survey.grid, asdict(project.validation), project.project.seed)["strict 0"]
+    resolution = resolution_of(survey.grid)
+    splits = strict_splits(table, resolution, asdict(project.validation), project.project.seed)
     return [
-        {"train": len(train), "test": len(test), "test_ore": int(ore[test].sum())} for train, test in made
+        {"train": len(train), "test": len(test), "test_ore": int(ore[test].sum())}
+        for train, test in splits[0].folds
     ]
 
 
@@ -168,8 +183,8 @@ def draw_look(look: Look) -> str:
     figures: dict[str, tuple[Any, str, str]] = {
         "extent": (
             plots.samples_map(ground, coordinates, area=survey.area),
-            f"Map of {len(coordinates)} samples and {len(survey.deposits)} deposits over the geology.",
-            "Samples, deposits and faults over the geology, as they will be used.",
+            f"Map of {len(coordinates)} samples and {len(survey.deposits)} deposits.",
+            "Samples and deposits, and geology and faults where there are some, as they will be used.",
         ),
         "gaps": (
             plots.gap_map(ground, distance, spacing, samples=coordinates),
@@ -186,7 +201,33 @@ def draw_look(look: Look) -> str:
             "Elements whose tips lie close rise and fall together; opposite ones replace each other. Points"
             " are samples.",
         )
-    return survey_page(found, figures)
+    return survey_page(found, figures | _anomaly_figures(look, ground))
+
+
+def _anomaly_figures(look: Look, ground: Any) -> dict[str, tuple[Any, str, str]]:
+    """Draw the classes of every element: by median and MAD, and by concentration-area."""
+    from gossan import plots
+
+    mad = {name: one.mad_classes for name, one in look.anomalies.items() if one.mad is not None}
+    area = {name: one.area_classes for name, one in look.anomalies.items() if one.area is not None}
+    return {
+        name: (
+            plots.anomaly_maps(ground, classes, labels, title=title),
+            f"Small maps of anomaly classes of {', '.join(classes)}.",
+            caption,
+        )
+        for name, classes, labels, title, caption in (
+            ("mad", mad, ("below", "at or above median + 2 MAD"), "Median + 2 MAD", _MAD_CAPTION),
+            (
+                "area",
+                area,
+                ("lowest part", "second", "third", "highest"),
+                "Concentration-area",
+                _AREA_CAPTION,
+            ),
+        )
+        if classes
+    }
 
 
 def _ground(look: Look) -> Any:

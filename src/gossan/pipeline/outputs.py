@@ -1,17 +1,40 @@
 """The files of a run, but for the page and the manifest."""
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gossan import __version__, io
 from gossan.config import Project, to_toml
 from gossan.grid import region_of, resolution_of, window_region
-from gossan.pipeline.results import Findings, area_table, crossing, curves, hidden, measures, screening
-from gossan.recipe import Recipe, covered_pixels
+from gossan.pipeline.curves import all_curves, captures, prediction_area, thresholds
+from gossan.pipeline.results import (
+    Findings,
+    area_table,
+    crossing,
+    final_calibrator,
+    hidden,
+    measures,
+    screening,
+)
+from gossan.pipeline.sections import (
+    applicability,
+    attention,
+    barren,
+    calibration,
+    influence,
+    inside_bands,
+    interpolation,
+    tuning,
+    with_reasons,
+)
+from gossan.recipe import covered_pixels
+from gossan.report import model_card, read_report
 from gossan.survey import Layer
 from gossan.targets import choose_targets, coverage
 from gossan.windows import stitch
@@ -20,8 +43,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-__all__ = ["model_card", "report_model", "write_outputs"]
-
+__all__ = ["report_model", "write_outputs"]
 
 #: Where the run folder lies must not change its bytes, so the inputs' folder is not written into it.
 _HEAD = """\
@@ -33,29 +55,63 @@ _HEAD = """\
 
 def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     """Write every file of a run but the report and the manifest; return ``metrics.json``'s content."""
-    areas = area_table(found)
+    areas = with_reasons(found, area_table(found))
     scores = measures(found)
     targets = choose_targets(areas, found.project.targets, crossing=crossing(areas))
     _write_maps(found, areas, folder)
+    _write_looks_inside(found, areas, folder)
     io.write_layers(folder / "targets.gpkg", _layers(found, areas, targets))
     io.write_csv(folder / "targets.csv", targets)
     io.write_csv(folder / "screening.csv", screening(found))
+    io.write_csv(folder / "splits.csv", _splits(found))
     _write_model(found, folder / "model")
     io.write_json(folder / "metrics.json", scores)
-    io.write_json(folder / "report.json", report_model(found, areas, targets, scores))
+    report = report_model(found, areas, targets, scores)
+    io.write_json(folder / "report.json", report)
     (folder / "project.toml").write_text(_HEAD + to_toml(found.project), encoding="utf-8")
-    (folder / "MODEL_CARD.md").write_text(model_card(found, scores), encoding="utf-8")
+    (folder / "MODEL_CARD.md").write_text(model_card(read_report(folder)), encoding="utf-8")
     return scores
 
 
 def _write_maps(found: Findings, areas: "pd.DataFrame", folder: Path) -> None:
     grid, stack = found.survey.grid, found.results["prepare"]["stack"]
     io.write_stack(folder / "stack.tif", stack)
-    rows, cols = grid.shape
-    bands = [stitch(areas[name].to_numpy(), areas, (rows, cols)) for name in ("score", "spread", "final")]
-    for band in bands:
-        band[~stack["valid"].values] = np.nan
-    io.write_prospectivity(folder / "prospectivity.tif", grid, *bands)
+    bands = _painted(found, areas, ("score", "spread", "final"))
+    io.write_prospectivity(folder / "prospectivity.tif", grid, *bands.values())
+    names = {"index": "applicability", "inside": "inside", "ore_index": "ore_index", "far": "far"}
+    shown = _painted(found, areas, tuple(names.values()))
+    io.write_bands(
+        folder / "applicability.tif", grid, {name: shown[column] for name, column in names.items()}
+    )
+
+
+def _painted(found: Findings, areas: "pd.DataFrame", names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Put columns of the areas on the map, NaN off the valid ground."""
+    rows, cols = found.survey.grid.shape
+    valid = found.results["prepare"]["stack"]["valid"].values
+    bands = {}
+    for name in names:
+        bands[name] = stitch(areas[name].to_numpy(dtype=np.float64), areas, (rows, cols))
+        bands[name][~valid] = np.nan
+    return bands
+
+
+def _write_looks_inside(found: Findings, areas: "pd.DataFrame", folder: Path) -> None:
+    """Write what the networks look at, pixel by pixel: spatial attention, agreement, gradients by group."""
+    bands = inside_bands(found, areas)
+    valid = found.results["prepare"]["stack"]["valid"].values
+    for name, maps in bands.items():
+        for band in maps.values():
+            band[~valid] = np.nan
+        io.write_bands(folder / f"{name}.tif", found.survey.grid, maps)
+
+
+def _splits(found: Findings) -> "pd.DataFrame":
+    """List which window trains and which is tested in every fold of every split."""
+    import pandas as pd
+
+    listed: pd.DataFrame = pd.concat([each["table"] for each in found.design["splits"]], ignore_index=True)
+    return listed
 
 
 def _write_model(found: Findings, folder: Path) -> None:
@@ -68,8 +124,11 @@ def _write_model(found: Findings, folder: Path) -> None:
         {
             "format": 1,
             "name": project.model.name,
+            "options": final["options"],
             "recipe": final["recipe"],
             "record": final["record"],
+            "calibration": final_calibrator(found).to_dict(),
+            "applicability": found.results["applicability"]["yardstick"],
             "window": {
                 "size": project.windows.size,
                 "resolution": resolution_of(found.survey.grid),
@@ -89,7 +148,6 @@ def report_model(
 ) -> dict[str, Any]:
     """Put everything that the page says into one dictionary; the figures come from the other files."""
     project, grid = found.project, found.survey.grid
-    stack = found.results["prepare"]["stack"]
     table = screening(found)
     name = project.model.name
     return {
@@ -113,25 +171,37 @@ def report_model(
         "windows": _window_counts(found, areas),
         "validation": _validation(found),
         "metrics": scores,
-        "curves": curves(found),
+        "audit": (scores["leakage"] or {}).get("audit"),
+        "curves": all_curves(found),
+        "captures": captures(found),
+        "prediction_area": prediction_area(areas),
+        "thresholds": thresholds(areas),
         "coverage": coverage(areas, budget=project.targets.budget),
         "hidden": hidden(found, areas),
         "targets": targets.to_dict("records"),
-        "channels": [
-            {
-                "name": str(channel),
-                "unit": str(unit),
-                "kept": str(channel) in found.results["screen all"]["layers"],
-            }
-            for channel, unit in zip(stack["channel"].values, stack["units"].values, strict=True)
-        ],
+        "channels": _channels(found),
         "balance": {
             "with": scores["summary"]["auc"],
             "without": scores["rivals"].get(f"{name} without SMOTE", {}).get("auc"),
         },
+        "barren": barren(found),
+        "calibration": calibration(found),
+        "tuning": tuning(found),
+        "influence": influence(found),
+        "attention": attention(found),
+        "applicability": applicability(found, areas),
+        "interpolation": interpolation(found),
         "warnings": list(found.warnings),
         "command": _command(project),
     }
+
+
+def _channels(found: Findings) -> list[dict[str, Any]]:
+    stack, kept = found.results["prepare"]["stack"], found.results["screen all"]["layers"]
+    return [
+        {"name": str(channel), "unit": str(unit), "kept": str(channel) in kept}
+        for channel, unit in zip(stack["channel"].values, stack["units"].values, strict=True)
+    ]
 
 
 def _counts(found: Findings) -> dict[str, Any]:
@@ -175,6 +245,8 @@ def _validation(found: Findings) -> dict[str, Any]:
         "block_m": validation.block,
         "dead_zone_m": validation.dead_zone,
         "camps": int(camps[camps > 0].nunique()),
+        "designs": [_design(each, resolution_of(found.survey.grid)) for each in found.design["splits"]],
+        "distances": _distances(found.design["distances"]),
         "deposits_inside": int(windows.loc[is_area, "deposits"].sum()),
         "train_share": float(np.mean([is_area[train].sum() / is_area.sum() for train in trains])),
         "ore_share": float(
@@ -183,40 +255,37 @@ def _validation(found: Findings) -> dict[str, Any]:
     }
 
 
-def model_card(found: Findings, scores: dict[str, Any]) -> str:
-    """Write the model card from the run; nothing in it is typed by hand."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def _design(split: Mapping[str, Any], resolution: float) -> dict[str, Any]:
+    """Describe a split: what it estimates, how it was made, and the proof that it holds."""
+    return {
+        "name": f"{split['name']}, repeat {split['repeat']}" if split["repeat"] else split["name"],
+        "estimand": split["estimand"],
+        "sentence": split["sentence"],
+        "folds": len(split["counts"]),
+        "block_m": split["block"] * resolution if split["block"] else None,
+        "dead_zone_m": split["dead_zone"] * resolution,
+        "note": "; ".join([split["proof"], *split["warnings"]]),
+    }
 
-    project, auc = found.project, scores["summary"]["auc"]
-    labels = found.design["windows"].query("number > 0")
-    ends = auc["ci95"]
-    environment = Environment(
-        loader=PackageLoader("gossan", "templates"),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("model_card.md.jinja").render(
-        model=project.model.name,
-        name=project.project.name,
-        size=project.windows.size,
-        resolution=f"{resolution_of(found.survey.grid):g}",
-        deposits=int(labels["deposits"].sum()),
-        ore_areas=int((labels["deposits"] > 0).sum()),
-        areas=len(labels),
-        camps=scores["camps"],
-        channels=Recipe.from_dict(found.results["final"]["recipe"]).channels,
-        dead_zone=f"{project.validation.dead_zone:g}",
-        auc=f"{auc['mean']:.3f}",
-        interval="no interval: fewer than 8 camps"
-        if ends is None
-        else f"95 % interval {ends[0]:.2f} to {ends[1]:.2f}, clustered by camp",
-        rivals=[(rival, f"{each['auc']['mean']:.3f}") for rival, each in scores["rivals"].items()],
-        command=_command(project),
-        version=__version__,
-        seed=project.project.seed,
-    )
+
+def _distances(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Thin the distances of validation and use out to what a chart shows."""
+    samples = {}
+    for name, key in (("map", "map_to_ore"), ("test", "test_to_training")):
+        distances = np.asarray(found[key])
+        samples[name] = np.quantile(distances, np.linspace(0, 1, min(200, len(distances)))).tolist()
+    named = {"map_to_deposit": "map_to_ore", "test_to_training": "test_to_training"}
+    quantiles = {
+        name: {f"q{int(q):02d}": value for q, value in found["quantiles"][key].items()}
+        for name, key in named.items()
+    }
+    return {
+        **quantiles,
+        "samples": samples,
+        "wasserstein_m": found["wasserstein"],
+        "verdict": found["verdict"],
+        "sentence": found["sentence"],
+    }
 
 
 def _layers(found: Findings, areas: "pd.DataFrame", targets: "pd.DataFrame") -> dict[str, "gpd.GeoDataFrame"]:

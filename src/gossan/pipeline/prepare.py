@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan import evidence, io
+from gossan.barren import barren_draws
 from gossan.config import Project
 from gossan.errors import DataError, DataWarning, SettingWarning, UsageError
 from gossan.grid import make_grid, nice_resolution, pixel_index, resolution_of
 from gossan.interpolate import idw, nearest_sample
 from gossan.models import names
 from gossan.recipe import VALID
+from gossan.split import default_block, factor_range
 from gossan.survey import Deposits, Layer, Samples, Survey, make_stack, sample_spacing
 from gossan.transform import level, level_surveys, survey_groups, transform_values
 from gossan.windows import WindowSettings, window_size
@@ -27,6 +29,8 @@ __all__ = ["build_stack", "derive", "ground_mask", "read_survey", "transformed"]
 
 #: An additional class raster gives at most this many channels, its most frequent classes.
 MOST_CLASSES = 20
+#: Pixels of the longer side of the coarse maps that the size of blocks is read from.
+_COARSE = 128
 
 
 def read_survey(project: Project, *, labelled: bool = True) -> Survey:
@@ -108,9 +112,10 @@ def _words(grid: "GeoBox") -> str:
 def derive(project: Project, survey: Survey) -> Project:
     """Fill in the settings that follow from the data: the resolved project.
 
-    The ore distance is twice the sample spacing and at least a quarter of a window; blocks are 4 windows
-    and the dead zone is one window wide; fault density counts lines within half a window; training windows
-    are also cut at half a window.
+    The ore distance is twice the sample spacing and at least a quarter of a window; blocks are as wide as the
+    variogram range of the elements' first factor, from 4 windows to a fifth of the map; the dead zone is one
+    window wide; fault density counts lines within half a window; training windows are also cut at half a
+    window.
 
     Raises
     ------
@@ -120,6 +125,7 @@ def derive(project: Project, survey: Survey) -> Project:
         If the window does not fit the map.
     """
     _check_levelling(project, survey)
+    _check_models(project)
     _warn_of_idle(project)
     resolution = resolution_of(survey.grid)
     size = window_size(project.windows, resolution)
@@ -148,10 +154,11 @@ def derive(project: Project, survey: Survey) -> Project:
         ),
         validation=replace(
             validation,
-            block=validation.block or 4 * side,
+            block=validation.block or _block(project, survey, size) * resolution,
             dead_zone=side if validation.dead_zone is None else validation.dead_zone,
         ),
         faults=faults,
+        barren=replace(project.barren, draws=barren_draws(project.barren)),
     )
 
 
@@ -170,6 +177,37 @@ def _check_levelling(project: Project, survey: Survey) -> None:
         raise DataError(
             "samples.level_by = 'survey' given and all samples are of one survey, or none has 30; two "
             "are needed: name another column as samples.survey, or set samples.level_by = 'none'"
+        )
+
+
+def _block(project: Project, survey: Survey, size: int) -> int:
+    """Side of a block, pixels: how far two places must be apart to differ, read from coarse element maps."""
+    rows, cols = survey.grid.shape
+    longest = max(rows, cols)
+    coarse = survey.grid.zoom_out(max(1.0, longest / _COARSE))
+    samples = transformed(survey, project)
+    maps = idw(samples.coordinates, samples.values, coarse, power=project.interpolate.power)
+    ground = np.ones(tuple(coarse.shape), dtype=bool)
+    if survey.area is not None:
+        ground = evidence.area_mask(survey.area.geometry, coarse)
+    reach = factor_range(maps, ground, seed=project.project.seed) * longest / max(coarse.shape)
+    return default_block(size, longest=longest, correlation=reach)
+
+
+def _check_models(project: Project) -> None:
+    """Refuse rivals and audited models that are none, before anything long is computed."""
+    tables = [name for name in names() if name not in names("network")]
+    for key, given, allowed in (
+        ("rivals", project.validation.rivals, tables),
+        ("audit", project.validation.audit, names()),
+    ):
+        if odd := [name for name in given if name not in allowed]:
+            raise UsageError(
+                f"validation.{key} names {odd[0]!r}; it can name {', '.join(allowed)}: change it"
+            )
+    if project.validation.inner in (1, 2):
+        raise UsageError(
+            f"validation.inner = {project.validation.inner} given; it is 3 or more, or 0 for none: change it"
         )
 
 

@@ -1,26 +1,25 @@
-"""From the results of all tasks to what a run folder holds."""
+"""From the results of all tasks to what a run folder holds: scores, targets' table, measures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossan import metrics
+from gossan.calibrate import Calibrator
 from gossan.config import Project
 from gossan.grid import pixel_index
-from gossan.pipeline.plan import models_of, parts
+from gossan.pipeline.plan import compared_models, fit_names, parts, rivals_of
 from gossan.survey import Survey
 from gossan.targets import describe_areas, hidden_found
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Findings", "area_table", "crossing", "curves", "hidden", "measures", "screening"]
-
-#: Draws of camps for the bands of the curves.
-_BANDS = 500
+__all__ = ["Findings", "area_table", "crossing", "final_calibrator", "hidden", "measures", "screening"]
 
 
 @dataclass(frozen=True)
@@ -44,20 +43,42 @@ class Findings:
 
     @property
     def design(self) -> Mapping[str, Any]:
-        """The windows, camps and folds."""
+        """The windows, camps, splits and folds."""
         found: Mapping[str, Any] = self.results["design"]
         return found
 
-    def scored(self, split: str = "strict") -> "dict[str, pd.DataFrame]":
-        """Collect, by model, the scores of held-out areas over all folds and repeats of a split."""
+    @property
+    def name(self) -> str:
+        """The project's model."""
+        return self.project.model.name
+
+    @cached_property
+    def scored(self) -> "dict[str, pd.DataFrame]":
+        """Collect, by model, the scores of held-out areas over all folds and repeats; the project's first."""
         import pandas as pd
 
         found: dict[str, list[pd.DataFrame]] = {}
         for part in parts(self.design):
-            if part.startswith(split):
-                for label in models_of(self.project, split):
-                    found.setdefault(label, []).append(self.results[f"fit {part} {label}"]["predictions"])
+            for label in compared_models(self.project):
+                found.setdefault(label, []).append(self._of_draws(part, label))
+            for rival in rivals_of(self.project)[0]:
+                result = self.results[f"rival {part} {rival}"]
+                found.setdefault(rival, []).append(_calibrated(result["predictions"], result["calibrator"]))
         return {label: pd.concat(tables, ignore_index=True) for label, tables in found.items()}
+
+    def _of_draws(self, part: str, label: str) -> "pd.DataFrame":
+        """Average a model over draws of barren windows, and calibrate what comes out."""
+        tables = [self.results[name]["predictions"] for name in fit_names(self.project, part, label)]
+        table: pd.DataFrame = tables[0].copy()
+        if len(tables) > 1:
+            members = [each[column] for each in tables for column in _members(each)]
+            table = table.drop(columns=[name for name in table if str(name).startswith("member_")])
+            for k, score in enumerate(members):
+                table[f"member_{k}"] = score.to_numpy()
+            table["score"] = np.mean(members, axis=0)
+            table["vote"] = np.mean([each["vote"] for each in tables], axis=0) >= 0.5
+        calibrator = self.results[f"tune {part} {self.name}"]["calibrator"]
+        return _calibrated(table, calibrator if label == self.name else None)
 
     @property
     def held(self) -> NDArray[np.bool_]:
@@ -71,7 +92,26 @@ class Findings:
     @property
     def predictions(self) -> "pd.DataFrame":
         """The scores of the project's model, each by one that did not train on the area."""
-        return self.scored()[self.project.model.name]
+        return self.scored[self.name]
+
+
+def _members(table: "pd.DataFrame") -> list[str]:
+    return [str(name) for name in table if str(name).startswith("member_")] or ["score"]
+
+
+def _calibrated(table: "pd.DataFrame", calibrator: Mapping[str, Any] | None) -> "pd.DataFrame":
+    """Give a table its calibrated probability; without a calibrator only the balancing is undone."""
+    if calibrator is None:
+        return table
+    return table.assign(probability=Calibrator.from_dict(dict(calibrator)).apply(table["score"]))
+
+
+def final_calibrator(found: Findings) -> Calibrator:
+    """Calibrate the final model by the scores that the strict folds gave: nothing that it was fitted on."""
+    from gossan.calibrate import fit_calibrator
+
+    table = found.predictions
+    return fit_calibrator(table["score"], table["is_ore"], prevalence=float(table["is_ore"].mean()))
 
 
 def area_table(found: Findings) -> "pd.DataFrame":
@@ -79,21 +119,21 @@ def area_table(found: Findings) -> "pd.DataFrame":
 
     Returns
     -------
-    One row an area: ``number, row, col, size, valid_share, known_deposits, camp, fold, score`` (mean over
-    repeats), ``spread`` (standard deviation over repeats and ensemble members, NaN for a single one),
-    ``vote`` (share of the repeats), ``final`` (the final model's), and where it lies.
+    One row an area: ``number, row, col, size, valid_share, samples, known_deposits, camp, fold, score`` (mean
+    over repeats), ``spread`` (standard deviation over repeats, draws and ensemble members, NaN for a single
+    one), ``vote`` (share of the repeats), ``probability`` (calibrated, of a known deposit), ``final`` (the
+    final model's score), and where it lies.
     """
     table = found.predictions
-    members = [str(name) for name in table if str(name).startswith("member_")] or ["score"]
     by_area = table.groupby("number")
-    runs = table.melt(id_vars="number", value_vars=members, value_name="run")
+    runs = table.melt(id_vars="number", value_vars=_members(table), value_name="run")
     final = found.results["final"]
     windows = found.design["windows"]
     areas = windows[windows["number"] > 0].rename(columns={"deposits": "known_deposits"})
     areas = areas.drop(columns="stride").set_index("number")
-    areas["score"] = by_area["score"].mean()
+    for name in ("score", "vote", "probability"):
+        areas[name] = by_area[name].mean()
     areas["spread"] = runs.groupby("number")["run"].std(ddof=1)
-    areas["vote"] = by_area["vote"].mean()
     areas["final"] = dict(zip(final["number"].tolist(), final["score"].tolist(), strict=True))
     areas["fold"] = table[table["repeat"] == 0].set_index("number")["fold"]
     described: pd.DataFrame = describe_areas(
@@ -103,73 +143,35 @@ def area_table(found: Findings) -> "pd.DataFrame":
 
 
 def measures(found: Findings) -> dict[str, Any]:
-    """Compute ``metrics.json``: the model, its rivals on the same folds, and the random split beside them."""
-    name = found.project.model.name
-    rivals = found.scored()
-    table = rivals.pop(name)
+    """Compute ``metrics.json``: the model, its rivals on the same folds, and the leakage audit."""
+    from gossan.pipeline.audit import leakage
+
+    rivals = dict(found.scored)
+    table = rivals.pop(found.name)
     windows = found.design["windows"]
     camps = windows.loc[windows["number"] > 0, "camp"]
+    summary = metrics.summarise(table)
     return {
         "format": 1,
         "protocol": "strict",
         "estimand": "new camp: camps are held out whole",
-        "model": name,
+        "model": found.name,
         "camps": int(camps[camps > 0].nunique()),
-        "summary": metrics.summarise(table),
+        "verdict": summary["counts"]["verdict"],
+        "summary": summary,
         "folds": metrics.folds_of(table),
         "rivals": {rival: metrics.summarise(rows) for rival, rows in rivals.items()},
+        "rivals_left_out": rivals_of(found.project)[1],
         "paired": {rival: metrics.paired(table, rows) for rival, rows in rivals.items()},
-        "leakage": {
-            "estimand": "near known: random windows; training windows share pixels with test windows",
-            "random": {label: metrics.summarise(rows) for label, rows in found.scored("paper").items()},
-        },
+        "leakage": leakage(found),
     }
-
-
-def curves(found: Findings) -> dict[str, Any]:
-    """Draw ROC and prediction-rate of each model on held-out deposits, ranks taken within folds.
-
-    The band of the prediction-rate curve holds 95 % of the curves of camps drawn with replacement.
-    """
-    drawn = {}
-    for label, table in found.scored().items():
-        rank = metrics.fold_percentile(table)
-        area = np.ones(len(table))
-        roc = metrics.roc_curve(rank, table["is_ore"])
-        rate = metrics.prediction_rate(rank, area, table["deposits"])
-        low, high = _band(found, table, rank, rate.x)
-        drawn[label] = {
-            "roc": {"x": roc.x.tolist(), "y": roc.y.tolist()},
-            "prediction_rate": {
-                "x": rate.x.tolist(),
-                "y": rate.y.tolist(),
-                "low": low.tolist(),
-                "high": high.tolist(),
-            },
-        }
-    return drawn
-
-
-def _band(found: Findings, table: "pd.DataFrame", rank: Any, at: Any) -> tuple[Any, Any]:
-    """Draw camps with replacement; a deposit counts as often as its camp was drawn."""
-    camp, deposits = table["camp"].to_numpy(), table["deposits"].to_numpy()
-    known = np.unique(camp[camp > 0])
-    rng = np.random.default_rng(np.random.SeedSequence([found.project.project.seed, 6]))
-    rates = []
-    for _ in range(_BANDS):
-        times = np.bincount(rng.choice(known, len(known)), minlength=camp.max() + 1)
-        curve = metrics.prediction_rate(
-            rank, np.ones(len(rank)), deposits * np.where(camp > 0, times[camp], 0)
-        )
-        rates.append(np.interp(at, curve.x, curve.y))
-    return tuple(np.quantile(rates, (0.025, 0.975), axis=0))
 
 
 def screening(found: Findings) -> "pd.DataFrame":
     """Return the screening with all samples, and in how many folds each element was kept."""
     import pandas as pd
 
-    names = [f"screen {part}" for part in parts(found.design) if part.startswith("strict")]
+    names = [f"screen {part}" for part in parts(found.design)]
     kept = [set(found.results[name]["layers"]) for name in names]
     tested = found.results["screen all"]["table"]
     every = {"element": list(found.survey.samples.values.columns), "keep": True}
@@ -193,7 +195,7 @@ def hidden(found: Findings, areas: "pd.DataFrame") -> dict[str, Any] | None:
     places = truth.loc[truth["hidden"].astype(bool), ["easting", "northing"]].to_numpy(dtype=np.float64)
     rivals = {
         label: areas["number"].map(table.groupby("number")["score"].mean()).to_numpy()
-        for label, table in found.scored().items()
-        if label != found.project.model.name
+        for label, table in found.scored.items()
+        if label != found.name
     }
     return hidden_found(areas, places, found.survey.grid, budget=found.project.targets.budget, rivals=rivals)

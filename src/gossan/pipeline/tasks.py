@@ -3,30 +3,29 @@
 A task function must be a pure function of its arguments: what it returns is kept under a key made of them.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossan.balance import BalanceSettings
 from gossan.config import from_values
-from gossan.errors import DataError, DesignWarning, SettingWarning
-from gossan.evaluate import Ground, fit_part, predictions, screen_part
+from gossan.evaluate import Ground, screen_part
 from gossan.grid import pixel_index, resolution_of
 from gossan.hooks import Checkpoint, Progress
-from gossan.models import ModelSettings, make_scorer, names
-from gossan.models.base import WEIGHTS_FILE, Check, Scorer
-from gossan.models.training import TrainingSettings
 from gossan.pipeline.prepare import build_stack, read_survey, transformed
-from gossan.recipe import Recipe, WindowSet
 from gossan.screen import ScreenSettings
-from gossan.split import Fold, ValidationSettings, random_folds, spatial_folds, window_camps
-from gossan.survey import GeologySource, Samples, find_camps
+from gossan.split import (
+    Split,
+    block_split,
+    cut_to_size,
+    distance_match,
+    paper_split,
+    random_split,
+    strict_split,
+    window_camps,
+)
+from gossan.survey import Samples, find_camps
 from gossan.windows import cut_windows, deposits_in
 
 if TYPE_CHECKING:
@@ -34,47 +33,23 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 __all__ = [
+    "AUDITED",
     "STAGES",
-    "Fitting",
+    "audit_splits",
     "design",
-    "fit",
-    "fit_final",
     "label_windows",
-    "make_folds",
     "prepare",
     "screen",
+    "strict_splits",
+    "test_index",
     "training_index",
 ]
 
 #: The fixed number of each stage in the seed of its random draws.
-STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5}
+STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5, "bands": 6, "explain": 7}
 
-
-@dataclass(frozen=True)
-class Fitting:
-    """The settings that a fit depends on."""
-
-    model: ModelSettings
-    training: TrainingSettings
-    balance: BalanceSettings
-    validation: ValidationSettings
-    geology: GeologySource | None
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any], weights: str | None = None) -> Self:
-        """Read back what `dataclasses.asdict` and JSON made; ``weights`` is where a file of them is."""
-        model: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in values["model"].items()
-        }
-        if weights is not None:
-            model["weights"] = weights
-        return cls(
-            ModelSettings(**model),
-            TrainingSettings(**values["training"]),
-            BalanceSettings(**values["balance"]),
-            ValidationSettings(**values["validation"]),
-            GeologySource(**values["geology"]) if values["geology"] else None,
-        )
+#: The splits of the leakage audit beside the strict one, from the loosest; made for the first repeat only.
+AUDITED = ("paper", "random", "random-cut", "blocks")
 
 
 def prepare(
@@ -110,18 +85,46 @@ def design(
     progress: Progress,
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
-    """Cut the windows, label them, number the camps and make the folds of every repeat."""
+    """Cut the windows, label them, number the camps and make the folds of every split and repeat."""
     stack, named = prepare["stack"], prepare["deposit_camps"]
     grid = stack.odc.geobox
     table, camps = label_windows(grid, stack["valid"].values, np.asarray(prepare["deposits"]), named, windows)
-    folds = make_folds(table, grid, validation, seed)
+    table["samples"] = deposits_in(table, grid, np.asarray(prepare["coordinates"]))
+    resolution = resolution_of(grid)
+    splits = strict_splits(table, resolution, validation, seed)
+    is_ore = table["deposits"].to_numpy() > 0
+    distances = distance_match(table, splits[0], is_ore, resolution=resolution)
+    splits += audit_splits(table, splits[0], seed) if validation["audit"] else []
     return {
         "windows": table,
         "deposit_camp": camps,
         "folds": {
-            name: {str(k): {"train": train, "test": test} for k, (train, test) in enumerate(split)}
-            for name, split in folds.items()
+            f"{split.name} {split.repeat}": {
+                str(k): {"train": train, "test": test} for k, (train, test) in enumerate(split.folds)
+            }
+            for split in splits
         },
+        "splits": [_described(split, table) for split in splits],
+        "distances": distances,
+    }
+
+
+def _described(split: Split, table: "pd.DataFrame") -> dict[str, Any]:
+    """Say how a split was made and what it is worth, and prove it."""
+    camp = table["camp"].to_numpy()
+    proof = split.check(table, camp if split.estimand == "new camp" else None)
+    counts = split.counts(table, table["deposits"].to_numpy() > 0, camp=camp)
+    return {
+        "name": split.name,
+        "repeat": split.repeat,
+        "estimand": split.estimand,
+        "sentence": split.sentence,
+        "proof": proof,
+        "block": split.block,
+        "dead_zone": split.dead_zone,
+        "warnings": list(split.warnings),
+        "counts": counts,
+        "table": split.to_table(table),
     }
 
 
@@ -166,21 +169,38 @@ def label_windows(
     return table, camps
 
 
-def make_folds(
-    table: "pd.DataFrame", grid: "GeoBox", validation: Mapping[str, Any], seed: int
-) -> dict[str, list[Fold]]:
-    """Make the strict and the random folds of every repeat, by name, such as ``strict 0``."""
-    is_ore, camp = table["deposits"].to_numpy() > 0, table["camp"].to_numpy()
-    block, dead_zone = (round(validation[name] / resolution_of(grid)) for name in ("block", "dead_zone"))
-    folds = {}
-    for repeat in range(validation["repeats"]):
-        draw = [seed, STAGES["design"], repeat]
-        folds[f"strict {repeat}"] = spatial_folds(
-            table, is_ore, camp=camp, folds=validation["folds"], block=block, dead_zone=dead_zone, seed=draw
+def strict_splits(
+    table: "pd.DataFrame", resolution: float, validation: Mapping[str, Any], seed: int
+) -> list[Split]:
+    """Hold camps out whole, once for every repeat, each with another origin of the blocks."""
+    block, dead_zone = (round(validation[name] / resolution) for name in ("block", "dead_zone"))
+    return [
+        strict_split(
+            table,
+            table["deposits"].to_numpy() > 0,
+            camp=table["camp"].to_numpy(),
+            folds=validation["folds"],
+            block=block,
+            dead_zone=dead_zone,
+            repeat=repeat,
+            seed=[seed, STAGES["design"], repeat],
         )
-        made = len(folds[f"strict {repeat}"])
-        folds[f"paper {repeat}"] = random_folds(table, is_ore, folds=made, seed=draw)
-    return folds
+        for repeat in range(validation["repeats"])
+    ]
+
+
+def audit_splits(table: "pd.DataFrame", strict: Split, seed: int) -> list[Split]:
+    """Make the looser splits of the leakage audit, with as many folds as the strict one has."""
+    is_ore, camp = table["deposits"].to_numpy() > 0, table["camp"].to_numpy()
+    draw = [seed, STAGES["design"], strict.repeat]
+    folds = len(strict.folds)
+    loose = random_split(table, is_ore, folds=folds, seed=draw)
+    return [
+        paper_split(table, is_ore, folds=folds, seed=draw),
+        loose,
+        cut_to_size(loose, strict, is_ore, table, seed=draw),
+        block_split(table, is_ore, strict, camp=camp),
+    ]
 
 
 def screen(
@@ -225,121 +245,7 @@ def training_index(design: dict[str, Any], part: str) -> NDArray[np.intp]:
     return np.asarray(design["folds"][split][fold]["train"])
 
 
-def fit(
-    *,
-    prepare: dict[str, Any],
-    design: dict[str, Any],
-    screen: dict[str, Any],
-    part: str,
-    settings: dict[str, Any],
-    seed: list[int],
-    weights: str | None = None,
-    progress: Progress,
-    checkpoint: Checkpoint,
-) -> dict[str, Any]:
-    """Fit one model on the training part of one fold and score its test areas."""
-    job = _Fit.of(prepare, design, screen, Fitting.of(settings, weights), part)
-    split, place = part.split(" ")
-    repeat, fold = place.split("/")
-    test = np.asarray(design["folds"][f"{split} {repeat}"][fold]["test"])
-    recipe, fitted = job.run(seed, split, progress, checkpoint)
-    answer = fitted.predict(WindowSet(job.ground.stack, job.ground.windows.iloc[test], recipe))
-    prevalence = float(job.ground.is_ore[job.index].mean())
-    table = predictions(job.ground, test, answer, prevalence=prevalence, repeat=int(repeat), fold=int(fold))
-    return {"predictions": table}
-
-
-def fit_final(
-    *,
-    prepare: dict[str, Any],
-    design: dict[str, Any],
-    screen: dict[str, Any],
-    settings: dict[str, Any],
-    seed: list[int],
-    weights: str | None = None,
-    progress: Progress,
-    checkpoint: Checkpoint,
-) -> dict[str, Any]:
-    """Fit the final model on every window; its scores are fitted, not predicted."""
-    job = _Fit.of(prepare, design, screen, Fitting.of(settings, weights), "all")
-    recipe, fitted = job.run(seed, settings["validation"]["protocol"], progress, checkpoint)
-    areas = np.flatnonzero(job.ground.windows["number"].to_numpy() > 0)
-    answer = fitted.predict(WindowSet(job.ground.stack, job.ground.windows.iloc[areas], recipe))
-    with TemporaryDirectory() as folder:
-        record = fitted.save(Path(folder))
-        written = np.frombuffer((Path(folder) / WEIGHTS_FILE).read_bytes(), dtype=np.uint8)
-    numbers = job.ground.windows["number"].to_numpy()[areas]
-    return {
-        "recipe": recipe.to_dict(),
-        "record": record,
-        "weights": written,
-        "number": numbers,
-        "score": answer.score,
-    }
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """One model to be fitted on one training part."""
-
-    ground: Ground
-    index: NDArray[np.intp]
-    layers: list[str]
-    settings: Fitting
-
-    @classmethod
-    def of(
-        cls,
-        prepare: dict[str, Any],
-        design: dict[str, Any],
-        screen: dict[str, Any],
-        how: Fitting,
-        part: str,
-    ) -> Self:
-        encoding = how.geology.encoding if how.geology else "onehot"
-        ground = Ground(prepare["stack"], design["windows"], encoding, how.model.valid_channel)
-        return cls(ground, training_index(design, part), screen["layers"], how)
-
-    def run(
-        self, seed: list[int], protocol: str, progress: Progress, checkpoint: Checkpoint
-    ) -> tuple[Recipe, Scorer]:
-        how = self.settings
-        return fit_part(
-            self.ground,
-            self.index,
-            self.layers,
-            make_scorer(how.model.name, model=how.model, training=how.training),
-            balance=how.balance,
-            seed=seed,
-            check=self._check(seed),
-            protocol=protocol,
-            progress=progress,
-            checkpoint=checkpoint,
-        )
-
-    def _check(self, seed: list[int]) -> Check | None:
-        """Hold camps of the training part out, with the same gap, to stop early by."""
-        if not self.settings.training.patience or self.settings.model.name not in names("network"):
-            return None
-        validation, resolution = self.settings.validation, resolution_of(self.ground.grid)
-        windows = self.ground.windows.iloc[self.index]
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DesignWarning)  # the design was judged as a whole
-                folds = spatial_folds(
-                    windows,
-                    self.ground.is_ore[self.index],
-                    camp=windows["camp"].to_numpy(),
-                    folds=3,
-                    block=round((validation.block or 0) / resolution),
-                    dead_zone=round((validation.dead_zone or 0) / resolution),
-                    seed=[*seed, STAGES["inner"]],
-                )
-        except DataError as error:
-            warnings.warn(
-                f"training.patience has no effect: no inner fold can be made ({error})",
-                SettingWarning,
-                stacklevel=2,
-            )
-            return None
-        return folds[0]
+def test_index(design: dict[str, Any], part: str) -> NDArray[np.intp]:
+    """Positions of the test windows of a part."""
+    split, fold = part.split("/")
+    return np.asarray(design["folds"][split][fold]["test"])

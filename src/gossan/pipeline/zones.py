@@ -13,6 +13,8 @@ _DATUMS = ("GDA94", "NAD83", "ETRS89", "WGS 84")
 _ZONE = re.compile(r"(GDA94 / MGA|(NAD83|ETRS89|WGS 84) / UTM) zone \d+[NS]?")
 #: Metres within which coordinates and degrees mean one place: degrees are often rounded to 4 decimals.
 _CLOSE = 30.0
+#: Degrees beyond which no zone is used: three of them.
+_REACH = 18.0
 #: Points that are tried; more say the same.
 _TRIED = 500
 
@@ -23,7 +25,7 @@ def zone_of(degrees: NDArray[np.float64]) -> str | None:
     >>> zone_of(np.array([118.2, -34.3])), zone_of(np.array([117.0, 30.0]))
     ('EPSG:28350', 'EPSG:32650')
     """
-    found = _zones(float(degrees[0]), float(degrees[1]), contains=True)
+    found = _zones(float(degrees[0]), float(degrees[1]))
     return found[0] if found else None
 
 
@@ -46,7 +48,8 @@ def fitting_crs(coordinates: NDArray[np.float64], degrees: NDArray[np.float64]) 
     if not len(rows):
         return None
     misfits = {}
-    for zone in _zones(*(float(value) for value in np.median(degrees[rows], axis=0)), contains=False):
+    middle = np.median(degrees[rows], axis=0)
+    for zone in _zones(float(middle[0]), float(middle[1]), reach=_REACH):
         way = pyproj.Transformer.from_crs("EPSG:4326", zone, always_xy=True)
         moved = np.column_stack(way.transform(*degrees[rows].T))
         misfits[zone] = float(np.median(np.hypot(*(moved - coordinates[rows]).T)))
@@ -55,16 +58,15 @@ def fitting_crs(coordinates: NDArray[np.float64], degrees: NDArray[np.float64]) 
     return best if best is not None and misfits[best] < _CLOSE else None
 
 
-def _zones(longitude: float, latitude: float, *, contains: bool) -> list[str]:
-    """Zones at a place, or within three zones of it, those of a continent first."""
+def _zones(longitude: float, latitude: float, *, reach: float = 0.0) -> list[str]:
+    """List the zones within so many degrees east and west of a place, those of a continent first."""
     from pyproj.aoi import AreaOfInterest
     from pyproj.database import query_crs_info
     from pyproj.enums import PJType
 
-    reach = 1e-6 if contains else 18.0
-    west, east = max(-180.0, longitude - reach), min(180.0, longitude + reach)
+    west, east = (float(np.clip(longitude + way * (reach + 1e-6), -180, 180)) for way in (-1, 1))
     box = AreaOfInterest(west, latitude - 1e-6, east, latitude + 1e-6)
-    found = query_crs_info("EPSG", pj_types=PJType.PROJECTED_CRS, area_of_interest=box, contains=contains)
+    found = query_crs_info("EPSG", pj_types=PJType.PROJECTED_CRS, area_of_interest=box)
     named = [(info.name, f"EPSG:{info.code}") for info in found if _ZONE.fullmatch(info.name)]
     return [code for _, code in sorted(named, key=lambda each: _DATUMS.index(each[0].split(" / ")[0]))]
 

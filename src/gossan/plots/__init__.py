@@ -7,20 +7,40 @@ bytes that depend on nothing but the picture.
 from gossan.plots.associations import biplot
 from gossan.plots.channels import channels_figure
 from gossan.plots.charts import interval_plot, prediction_rate, roc, screening_plot
+from gossan.plots.domain import applicability_map, ore_like_map
 from gossan.plots.frame import Ground
 from gossan.plots.maps import folds_map, score_classes, score_map, spread_map, target_map
 from gossan.plots.style import missing_glyphs, save
-from gossan.plots.survey import class_map, gap_map, samples_map
+from gossan.plots.survey import anomaly_maps, class_map, gap_map, samples_map
+from gossan.plots.trust import (
+    audit_plot,
+    calibration_plot,
+    distance_plot,
+    precision_recall,
+    prediction_area,
+    success_rate,
+)
+from gossan.plots.why import attention_map, influence_plot
 
 __all__ = [
     "Ground",
+    "anomaly_maps",
+    "applicability_map",
+    "attention_map",
+    "audit_plot",
     "biplot",
+    "calibration_plot",
     "channels_figure",
     "class_map",
+    "distance_plot",
     "folds_map",
     "gap_map",
+    "influence_plot",
     "interval_plot",
     "missing_glyphs",
+    "ore_like_map",
+    "precision_recall",
+    "prediction_area",
     "prediction_rate",
     "roc",
     "samples_map",
@@ -29,5 +49,6 @@ __all__ = [
     "score_map",
     "screening_plot",
     "spread_map",
+    "success_rate",
     "target_map",
 ]

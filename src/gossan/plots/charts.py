@@ -1,7 +1,7 @@
-"""The charts: ROC, prediction rate, scores with intervals, screening."""
+"""The charts of scores: ROC, prediction rate, scores with intervals, screening."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,13 +11,30 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Curve", "Score", "interval_plot", "prediction_rate", "roc", "screening_plot"]
+__all__ = [
+    "GRID",
+    "WIDTH",
+    "Curve",
+    "Place",
+    "Score",
+    "draw_band",
+    "draw_curves",
+    "interval_plot",
+    "prediction_rate",
+    "roc",
+    "row_chart",
+    "screening_plot",
+    "square_chart",
+]
 
 WIDTH = 5.0
 GRID = "#e4e4e4"
 
 #: One curve: ``x`` and ``y`` and, where there is a band, ``low`` and ``high``.
 Curve = Mapping[str, Any]
+
+#: Where a legend stands.
+Place = Literal["lower right", "upper right"]
 
 #: Name of a model, its score, and the interval where there is one.
 Score = tuple[str, float, tuple[float, float] | None]
@@ -29,12 +46,14 @@ def roc(curves: Mapping[str, Curve], *, title: str = "ROC curve") -> "Figure":
     Parameters
     ----------
     curves
-        By model: ``x`` share of barren areas, ``y`` share of ore areas, scored at least as high.
+        By model: ``x`` share of barren areas, ``y`` share of ore areas, scored at least as high; the band
+        (``low``, ``high``) of the first is drawn.
     """
     with style():
-        figure, axes = _square(title)
+        figure, axes = square_chart(title)
         axes.set(xlabel="barren areas scored at least as high", ylabel="ore areas scored at least as high")
-        _draw_curves(axes, curves)
+        draw_band(axes, curves)
+        draw_curves(axes, curves)
     return figure
 
 
@@ -51,29 +70,18 @@ def prediction_rate(
         Share of the ground to mark.
     """
     with style():
-        figure, axes = _square(title)
+        figure, axes = square_chart(title)
         axes.set(xlabel="ground searched, the best first", ylabel="held-out deposits found")
-        main = next(iter(curves.values()), {})
-        low, high = main.get("low"), main.get("high")
-        if low and high:
-            axes.fill_between(
-                np.asarray(main["x"]),
-                low,
-                high,
-                color=BRIGHT[0],
-                alpha=0.18,
-                linewidth=0,
-                label="95 % band",
-                zorder=1,
-            )
+        draw_band(axes, curves)
         if budget is not None:
             axes.axvline(budget, color=INK, linewidth=0.7, zorder=1)
             axes.text(budget + 0.012, 0.985, f"budget {100 * budget:.3g} %", va="top", fontsize=7)
-        _draw_curves(axes, curves)
+        draw_curves(axes, curves)
     return figure
 
 
-def _square(title: str) -> tuple["Figure", "Axes"]:
+def square_chart(title: str) -> tuple["Figure", "Axes"]:
+    """Make a chart of one share against another."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
@@ -87,8 +95,27 @@ def _square(title: str) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def _draw_curves(axes: "Axes", curves: Mapping[str, Curve]) -> None:
-    """Draw the curves, the chance line, and the legend in the order of drawing."""
+def draw_band(axes: "Axes", curves: Mapping[str, Curve]) -> None:
+    """Fill the band of the first curve, where it has one."""
+    main = next(iter(curves.values()), {})
+    low, high = main.get("low"), main.get("high")
+    if low and high:
+        look: dict[str, Any] = {"color": BRIGHT[0], "alpha": 0.18, "linewidth": 0, "zorder": 1}
+        axes.fill_between(np.asarray(main["x"]), low, high, label="95 % band", **look)
+
+
+def draw_curves(
+    axes: "Axes", curves: Mapping[str, Curve], *, chance: float | None = None, place: Place = "lower right"
+) -> None:
+    """Draw the curves, the line of chance, and the legend in the order of drawing.
+
+    Parameters
+    ----------
+    chance
+        Its height where it is level; None: the diagonal.
+    place
+        Of the legend.
+    """
     for i, (name, curve) in enumerate(curves.items()):
         colour, dash, _ = model_style(i)
         width = 1.2 if i else 1.9
@@ -101,12 +128,14 @@ def _draw_curves(axes: "Axes", curves: Mapping[str, Curve]) -> None:
             linewidth=width,
             zorder=4 - 0.01 * i,
         )
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label="chance")
-    axes.legend(loc="lower right")
+    level = [0, 1] if chance is None else [chance, chance]
+    label = "chance" if chance is None else f"chance: prevalence {100 * chance:.2g} %"
+    axes.plot([0, 1], level, color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label=label)
+    axes.legend(loc=place)
 
 
-def _rows(count: int, names: Sequence[str], *, height: float, margin: float) -> tuple["Figure", "Axes"]:
-    """Make a chart of one row a name, the first on top."""
+def row_chart(count: int, names: Sequence[str], *, height: float, margin: float) -> tuple["Figure", "Axes"]:
+    """Make a chart of one row a name, the first on top; ``height`` of a row and ``margin`` in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, margin + height * max(count, 1)), layout="constrained")
@@ -130,7 +159,7 @@ def interval_plot(rows: Sequence[Score], *, label: str = "AUC", chance: float = 
         Value of a coin.
     """
     with style():
-        figure, axes = _rows(len(rows), [name for name, _, _ in rows], height=0.34, margin=0.75)
+        figure, axes = row_chart(len(rows), [name for name, _, _ in rows], height=0.34, margin=0.75)
         for i, (_, value, interval) in enumerate(rows):
             colour, _, marker = model_style(i)
             if interval is not None:
@@ -147,7 +176,8 @@ def interval_plot(rows: Sequence[Score], *, label: str = "AUC", chance: float = 
             "fontsize": 7,
         }
         axes.annotate("chance", (chance, 1), color=FAINT, **over)
-        axes.set_xlabel(f"{label} and its 95 % interval")
+        with_interval = any(interval is not None for _, _, interval in rows)
+        axes.set_xlabel(f"{label} and its 95 % interval" if with_interval else label)
     return figure
 
 
@@ -163,7 +193,7 @@ def screening_plot(rows: Sequence[Mapping[str, Any]], *, title: str = "Screening
 
     with style():
         ranked = sorted((row for row in rows if row.get("auc") is not None), key=lambda row: -row["auc"])
-        figure, axes = _rows(len(ranked), [row["element"] for row in ranked], height=0.19, margin=0.95)
+        figure, axes = row_chart(len(ranked), [row["element"] for row in ranked], height=0.19, margin=0.95)
         for i, row in enumerate(ranked):
             colour, fill = (BRIGHT[0], BRIGHT[0]) if row.get("keep") else (FAINT, "white")
             axes.plot([0.5, row["auc"]], [i, i], color=colour, linewidth=1.8, solid_capstyle="butt")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.plots.frame import Entry, Ground
-from gossan.plots.style import INK, OTHER_UNIT, shorten, unit_colours
+from gossan.plots.style import INK, OTHER_UNIT, clean, shorten, unit_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,12 +159,25 @@ def deposit_points(ground: Ground) -> NDArray[np.float64]:
 
 
 def draw_camps(axes: "Axes", ground: Ground, *, radius: float) -> list[Entry]:
-    """Outline each camp of deposits, ``radius`` metres around it; returns the row of the legend."""
+    """Outline each camp, ``radius`` metres around its deposits, and write its number; returns its legend."""
     from matplotlib.patches import Patch
+    from matplotlib.patheffects import withStroke
 
     if ground.deposits is None or "camp" not in ground.deposits or not len(ground.deposits):
         return []
-    camps = ground.deposits[["camp", "geometry"]].dissolve("camp").geometry
+    in_camp = ground.deposits[~ground.deposits["camp"].isin([0, ""])]  # 0: in none, on ground left out
+    camps = in_camp[["camp", "geometry"]].dissolve("camp").geometry
+    if not len(camps):
+        return []
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.1}
-    axes.add_collection(polygons(camps.convex_hull.buffer(radius), zorder=4, **look), autolim=False)
-    return [(Patch(**look), f"Camp ({len(camps)})")]
+    hulls = camps.convex_hull.buffer(radius)
+    axes.add_collection(polygons(hulls, zorder=4, **look), autolim=False)
+    west, _, east, north = ground.region
+    for camp, (left, low, right, high) in zip(hulls.index, hulls.bounds.to_numpy(), strict=True):
+        # above the outline, below it where the map ends
+        above = high + 2.4 * radius < north
+        place = float(np.clip((left + right) / 2, west, east)), high if above else low
+        mark = axes.text(*place, clean(camp), ha="center", va="bottom" if above else "top", clip_on=True)
+        mark.set(fontsize=6.5, fontweight="bold", zorder=6)
+        mark.set_path_effects([withStroke(linewidth=1.8, foreground="white")])
+    return [(Patch(**look), f"Camp, with its number ({len(camps)})")]

@@ -243,5 +243,5 @@ def folds_map(ground: Ground, areas: "gpd.GeoDataFrame", *, title: str = "Folds 
             label = f"fold {number}" if number >= 0 else "no fold"
             entries.append((Patch(**look), f"{label} ({int(chosen.sum())} areas)"))
         marks = draw_camps(sheet.axes, ground, radius=7 * sheet.metres_per_point)
-        sheet.legend(("Held out in", entries), ("", [*marks, *draw_deposits(sheet.axes, ground, size=3.0)]))
+        sheet.legend(("Held-out fold", entries), ("", [*marks, *draw_deposits(sheet.axes, ground, size=3.0)]))
     return sheet.figure

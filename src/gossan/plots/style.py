@@ -68,6 +68,7 @@ RC: dict[Any, Any] = {
     "legend.fontsize": 7.5,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "hatch.linewidth": 0.5,
     "image.interpolation": "nearest",
     "svg.hashsalt": "gossan",
     "svg.fonttype": "path",

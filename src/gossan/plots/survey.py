@@ -1,5 +1,6 @@
 """What was sampled: samples over geology, and the ground that is far from any."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -7,14 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.plots.frame import Entry, Ground, Sheet, new_sheet
-from gossan.plots.ground import draw_deposits, draw_faults, draw_geology, draw_raster, lines, unit_shares
-from gossan.plots.style import BRIGHT, FAINT, INK, KNOWN_TARGET, style
+from gossan.plots.ground import (
+    deposit_points,
+    draw_deposits,
+    draw_faults,
+    draw_geology,
+    draw_raster,
+    lines,
+    unit_shares,
+)
+from gossan.plots.style import BRIGHT, FAINT, INK, KNOWN_TARGET, shorten, style
 
 if TYPE_CHECKING:
     import geopandas as gpd
     from matplotlib.figure import Figure
 
-__all__ = ["class_map", "gap_map", "samples_map"]
+__all__ = ["anomaly_maps", "class_map", "gap_map", "samples_map"]
 
 
 def samples_map(
@@ -153,6 +162,56 @@ def class_map(
             ("", [*dots, *draw_deposits(sheet.axes, ground, size=3.2)]),
         )
     return sheet.figure
+
+
+def anomaly_maps(
+    ground: Ground,
+    classes: Mapping[str, NDArray[np.integer[Any]]],
+    labels: Sequence[str],
+    *,
+    title: str = "Anomaly maps",
+) -> "Figure":
+    """Draw small maps of classes, one an element, with the deposits.
+
+    Parameters
+    ----------
+    classes
+        By element: (row, col) over the region, from 0, -1 = none.
+    labels
+        What each class means, the lowest first.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    west, south, east, north = ground.region
+    across = min(6, len(classes))
+    down = -(-len(classes) // across)
+    tall = (north - south) / (east - west)
+    with style():
+        side = 9.0 / across
+        figure = Figure(figsize=(9.0, down * (side * tall + 0.22) + 0.75), layout="constrained")
+        panels = np.atleast_1d(figure.subplots(down, across)).ravel()
+        tones = ["#eeeeee", *(colormaps["YlOrRd"](np.linspace(0.35, 0.95, len(labels) - 1)))]
+        points = deposit_points(ground)
+        for panel, (name, one) in zip(panels, classes.items(), strict=False):
+            shown = np.ma.masked_less(one, 0)
+            top = len(labels) - 0.5
+            draw_raster(panel, shown, ground.region, cmap=ListedColormap(tones), vmin=-0.5, vmax=top)
+            panel.plot(*points.T, "D", color="#111111", markersize=1.6, markeredgewidth=0)
+            panel.set_title(shorten(name, 14), fontsize=8, pad=2)
+        for panel in panels:
+            panel.set(xticks=[], yticks=[])
+        for panel in panels[len(classes) :]:
+            panel.set_axis_off()
+        handles = [
+            Patch(facecolor=tone, edgecolor=INK, linewidth=0.3, label=f"{label}")
+            for tone, label in zip(tones, labels, strict=True)
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(labels))
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+    return figure
 
 
 def _km(metres: float) -> str:

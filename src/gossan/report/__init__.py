@@ -10,11 +10,12 @@ from typing import Any, cast
 
 from gossan.errors import DataError, MissingFileError
 from gossan.io.files import replacing
-from gossan.report import tables, words
+from gossan.report import tables, verdicts, words
+from gossan.report.card import model_card
 from gossan.report.model import ReportModel
 from gossan.report.pictures import Picture, draw_all, read_maps, undrawable
 
-__all__ = ["ReportModel", "read_report", "render", "write_report"]
+__all__ = ["ReportModel", "model_card", "read_report", "render", "write_report"]
 
 
 def write_report(folder: Path) -> Path:
@@ -23,7 +24,8 @@ def write_report(folder: Path) -> Path:
     Parameters
     ----------
     folder
-        Of a finished run: ``report.json``, ``stack.tif``, ``prospectivity.tif``, ``targets.gpkg``.
+        Of a finished run: ``report.json``, ``stack.tif``, ``prospectivity.tif``, ``targets.gpkg``, and
+        ``applicability.tif`` where the run has one.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def write_report(folder: Path) -> Path:
     DataError
         ``report.json`` is no report of format 1.
     """
-    report = read_report(folder)
+    report = words.settled(read_report(folder))
     maps = read_maps(folder, report)
     pictures = draw_all(folder, report, maps)
     notes = list(report.get("warnings") or [])
@@ -73,13 +75,22 @@ def render(report: ReportModel, pictures: dict[str, Picture], notes: list[str]) 
         keep_trailing_newline=True,
     )
     page = environment.get_template("report.html.jinja")
+    made, said = tables.all_tables(report), verdicts.sentences(report)
+    reasons = {"influence", "attention", "reasons"} & {
+        *made,
+        *pictures,
+        *(topic for topic in said if said[topic]),
+    }
     return page.render(
         title=report.get("title") or "Prospectivity report",
         command=report.get("command") or "",
         pictures=pictures,
         notes=notes,
+        said=said,
+        why=bool(reasons),
+        verdict=words.verdict(report).split(":")[0],
         found=words.found(report),
         trust=words.trust(report),
         tiles=words.key_numbers(report),
-        tables=tables.all_tables(report),
+        tables=made,
     )

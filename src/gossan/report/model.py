@@ -1,29 +1,48 @@
 """What ``report.json`` holds: format 1, the only thing a page says anything from.
 
 A value that is not known is null or its key is missing; the page then leaves it out or says so. Shares are
-in [0, 1], lengths in metres. `Summary` is what `metrics.summarise` returns; ``paired`` differences are
-the model of the run minus the rival.
+in [0, 1], lengths in metres. Every probability is that of a *known* deposit. `Summary` is what
+`metrics.summarise` returns; ``paired`` differences are the model of the run minus the rival.
 """
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
 __all__ = [
+    "Applicability",
+    "Attention",
+    "AttentionRow",
+    "Audit",
+    "AuditRow",
     "Balance",
+    "Barren",
+    "Bins",
+    "CalibrationFit",
+    "Capture",
     "Channel",
     "Coverage",
     "Curve",
     "Curves",
+    "Design",
+    "Distances",
     "Estimate",
     "GridInfo",
     "Hidden",
+    "Influence",
+    "InfluenceRow",
+    "Interpolation",
+    "InterpolationRow",
     "Leakage",
     "Metrics",
     "Paired",
+    "PredictionArea",
     "ReportModel",
     "Screening",
     "ScreeningRow",
     "Summary",
+    "Threshold",
+    "Tuning",
+    "TuningRow",
     "Validation",
     "Windows",
 ]
@@ -38,7 +57,8 @@ class Estimate(TypedDict, total=False):
     ci95: list[float] | None
 
 
-#: Measures by name; ``counts`` beside them is not a measure.
+#: Measures by name, each an `Estimate`; ``counts`` beside them is not a measure: its ``verdict`` is "not
+#: enough to evaluate", "weak: fewer than 12 camps" or "".
 Summary = Mapping[str, Any]
 
 
@@ -112,6 +132,31 @@ class Windows(TypedDict, total=False):
     uncovered_pixels: int
 
 
+class Design(TypedDict, total=False):
+    """One way of keeping training and test apart, and what it estimates ("new camp", "near known")."""
+
+    name: str
+    estimand: str
+    folds: int | None
+    block_m: float | None
+    dead_zone_m: float | None
+    note: str | None
+
+
+class Distances(TypedDict, total=False):
+    """Distances (m) from the map to the nearest deposit against those from test to training ore.
+
+    The two hold quantiles by name (``q05`` to ``q95``); ``samples`` at most 200 sorted distances each under
+    ``map`` and ``test``; ``sentence`` says in words what they mean for the score.
+    """
+
+    map_to_deposit: dict[str, float | None]
+    test_to_training: dict[str, float | None]
+    samples: dict[str, list[float]]
+    wasserstein_m: float | None
+    sentence: str | None
+
+
 class Validation(TypedDict, total=False):
     """How training and test were kept apart.
 
@@ -127,22 +172,201 @@ class Validation(TypedDict, total=False):
     deposits_inside: int
     train_share: float
     ore_share: float
+    designs: list[Design]
+    distances: Distances | None
 
 
 class Curve(TypedDict, total=False):
-    """A curve and, where it has one, its band."""
+    """A curve and, where it has one, its band; ``prevalence`` belongs to precision against recall."""
 
     x: list[float]
     y: list[float]
     low: list[float] | None
     high: list[float] | None
+    prevalence: float | None
+
+
+class Bins(TypedDict, total=False):
+    """Bins by rising probability: its mean, share of ore, number of areas, and the interval of the share."""
+
+    probability: list[float]
+    share_ore: list[float | None]
+    number: list[int]
+    low: list[float | None] | None
+    high: list[float | None] | None
 
 
 class Curves(TypedDict, total=False):
-    """The curves of one model."""
+    """The curves of one model; ``success_rate`` is fitted (training deposits), all others are held-out."""
 
     roc: Curve
     prediction_rate: Curve
+    precision_recall: Curve
+    success_rate: Curve | None
+    calibration: Bins | None
+
+
+class Capture(TypedDict, total=False):
+    """Share of the held-out deposits in the best ``share`` of the ground."""
+
+    share: float
+    captured: float | None
+    low: float | None
+    high: float | None
+
+
+class PredictionArea(TypedDict, total=False):
+    """The prediction-area plot: shares of ground (x) and deposits (y) that score at least ``threshold``.
+
+    They cross at the score ``at``, where the share of deposits ``pr`` is one minus the share of ground
+    ``oa``; ``nd`` = pr / oa. The first threshold of a curve is null: it chooses nothing.
+    """
+
+    x: list[float]
+    y: list[float]
+    threshold: list[float | None]
+    at: float | None
+    oa: float | None
+    pr: float | None
+    nd: float | None
+    ln_nd: float | None
+
+
+class Threshold(TypedDict, total=False):
+    """What follows from following up the best ``share`` of the ground, on held-out scores."""
+
+    share: float
+    threshold: float | None
+    deposits: int | None
+    deposits_share: float | None
+    ore_areas: int | None
+    precision: float | None
+    lift: float | None
+    expected_ore: float | None
+
+
+class AuditRow(TypedDict, total=False):
+    """A model under one protocol: "paper", "random", "random, cut to size", "blocks" or "strict"."""
+
+    protocol: str
+    label: str
+    estimand: str
+    auc: Estimate | None
+    train_windows: int | None
+    train_ore: int | None
+
+
+class Audit(TypedDict, total=False):
+    """The leakage audit of one model, the loosest protocol first.
+
+    ``leakage`` and ``less_data`` (AUC, a number or an `Estimate`) split what the strict protocol takes off.
+    """
+
+    rows: list[AuditRow]
+    leakage: float | Estimate | None
+    less_data: float | Estimate | None
+    sentence: str | None
+
+
+class InfluenceRow(TypedDict, total=False):
+    """A group of channels and the held-out AUC lost when it is shuffled."""
+
+    group: str
+    members: list[str]
+    drop: float | None
+    sd: float | None
+    rank: int | None
+
+
+class Influence(TypedDict, total=False):
+    """Grouped permutation on held-out windows."""
+
+    rows: list[InfluenceRow]
+    note: str | None
+
+
+class AttentionRow(TypedDict, total=False):
+    """The mean attention weight of a factor in a branch, and its spread."""
+
+    factor: str
+    branch: str
+    mean: float | None
+    sd: float | None
+
+
+class Attention(TypedDict, total=False):
+    """Channel-attention weights: a diagnostic of the network, no cause."""
+
+    rows: list[AttentionRow]
+    note: str | None
+
+
+class Applicability(TypedDict, total=False):
+    """The area of applicability; ``ore_like`` has ``threshold`` and ``outside_share`` of the ore index.
+
+    The run folder's ``applicability.tif`` holds its maps: bands ``index``, ``inside`` (1 or 0), ``ore_index``
+    and ``far`` (share of pixels farther than two sample spacings from any sample).
+    """
+
+    threshold: float | None
+    outside_share: float | None
+    ore_like: dict[str, Any] | None
+    note: str | None
+
+
+class InterpolationRow(TypedDict, total=False):
+    """Leave-one-out errors of one interpolated element, in its transformed unit."""
+
+    element: str
+    n: int | None
+    rmse: float | None
+    mae: float | None
+    bias: float | None
+    r2: float | None
+
+
+class Interpolation(TypedDict, total=False):
+    """Leave-one-out errors of every interpolated element."""
+
+    rows: list[InterpolationRow]
+    note: str | None
+
+
+class Barren(TypedDict, total=False):
+    """How barren training windows were drawn, and how far the AUC spreads over the draws.
+
+    ``method`` is "random", "distance" or "dissimilar"; ``chosen`` is the number drawn each time.
+    """
+
+    method: str
+    ratio: float | None
+    draws: int | None
+    chosen: int | None
+    spread: float | None
+
+
+class CalibrationFit(TypedDict, total=False):
+    """How scores become probabilities of a known deposit: "platt", "isotonic" or "prior"."""
+
+    kind: str
+    slope: float | None
+    intercept: float | None
+    note: str | None
+
+
+class TuningRow(TypedDict, total=False):
+    """The choices of a model's tuning on inner camps; ``fold_choices`` holds the choice of each fold."""
+
+    model: str
+    options: Any
+    fold_choices: Any
+
+
+class Tuning(TypedDict, total=False):
+    """Tuning on inner camps with the same ``budget`` for every model."""
+
+    budget: int | None
+    rows: list[TuningRow]
 
 
 class Coverage(TypedDict, total=False):
@@ -184,7 +408,8 @@ class ReportModel(TypedDict, total=False):
     """All of it.
 
     ``data`` counts what was read, kept and dropped, by source; ``targets`` are the rows of ``targets.csv``,
-    the best first; ``version`` is the package's, or versions by name.
+    the best first; ``version`` is the package's, or versions by name. ``captures`` and ``audit`` are by
+    model; ``looks`` counts how often the held-out scores were looked at, or says it.
     """
 
     format: int
@@ -199,6 +424,18 @@ class ReportModel(TypedDict, total=False):
     validation: Validation
     metrics: Metrics
     curves: dict[str, Curves]
+    captures: dict[str, list[Capture]]
+    prediction_area: PredictionArea | None
+    thresholds: list[Threshold]
+    audit: dict[str, Audit]
+    influence: Influence | None
+    attention: Attention | None
+    applicability: Applicability | None
+    interpolation: Interpolation | None
+    barren: Barren | None
+    calibration: CalibrationFit | None
+    tuning: Tuning | None
+    looks: int | str | list[str] | None
     coverage: Coverage | None
     hidden: Hidden | None
     targets: list[dict[str, Any]]

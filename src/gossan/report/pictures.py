@@ -1,21 +1,20 @@
 """The figures of a report, drawn from the files of the run folder."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gossan import plots
-from gossan.errors import MissingFileError
+from gossan.errors import DataError, MissingFileError
 from gossan.report.model import ReportModel
+from gossan.report.plan import Maps, Plan
+from gossan.report.trust_pictures import ci_pair, trust_charts, trust_maps, why_charts
 from gossan.report.words import by_model, estimate, is_paper, percent
 
 if TYPE_CHECKING:
-    import geopandas as gpd
     import numpy as np
-    import xarray as xr
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 __all__ = ["Maps", "Picture", "draw_all", "read_maps", "undrawable"]
@@ -34,33 +33,6 @@ class Picture:
     shape: str
 
 
-@dataclass(frozen=True)
-class Maps:
-    """What the run folder holds to draw from; layers by name, score and spread (row, col)."""
-
-    ground: plots.Ground
-    stack: "xr.Dataset"
-    score: "NDArray[np.float32]"
-    spread: "NDArray[np.float32]"
-    layers: "dict[str, gpd.GeoDataFrame]"
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A figure to be drawn."""
-
-    name: str
-    draw: "Callable[[], Figure]"
-    alt: str
-    caption: str
-    shape: Literal["chart", "map", "wide"] = "map"
-
-    @property
-    def kind(self) -> Literal["png", "svg"]:
-        """Lines are drawn by the reader's machine, maps are pixels."""
-        return "svg" if self.shape == "chart" else "png"
-
-
 def read_maps(folder: Path, report: ReportModel) -> Maps:
     """Read the rasters and layers of a run folder.
 
@@ -68,6 +40,8 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
     ------
     MissingFileError
         A file of the run is not there.
+    DataError
+        ``applicability.tif`` is on another grid than ``prospectivity.tif``.
     """
     from gossan.grid import region_of
     from gossan.io import read_layers, read_raster_bands, read_stack
@@ -91,7 +65,24 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
         deposits=layers.get("deposits"),
         credit=_credit(report),
     )
-    return Maps(ground, stack, bands["score"], bands["spread"], layers)
+    return Maps(
+        ground, stack, bands["score"], bands["spread"], layers, _applicability(folder, bands["score"])
+    )
+
+
+def _applicability(folder: Path, score: "NDArray[np.float32]") -> "dict[str, NDArray[np.float32]]":
+    """Read the bands of ``applicability.tif``, which a run may lack."""
+    from gossan.io import read_raster_bands
+
+    path = folder / "applicability.tif"
+    if not path.is_file():
+        return {}
+    bands, _ = read_raster_bands(path)
+    if any(band.shape != score.shape for band in bands.values()):
+        raise DataError(
+            f"{path} is not on the grid of prospectivity.tif beside it; run again to write both anew"
+        )
+    return bands
 
 
 def _credit(report: ReportModel) -> str:
@@ -117,14 +108,14 @@ def draw_all(folder: Path, report: ReportModel, maps: Maps) -> dict[str, Picture
     return pictures
 
 
-def _map_plans(report: ReportModel, maps: Maps) -> Iterator[_Plan]:
+def _map_plans(report: ReportModel, maps: Maps) -> Iterator[Plan]:
     import numpy as np
 
     ground, areas, targets = maps.ground, maps.layers["areas"], maps.layers["targets"]
     if "rank" in targets:
         targets = targets.sort_values("rank")
     numbers = ", ".join(str(value) for value in targets["number"].head(10))
-    yield _Plan(
+    yield Plan(
         "targets",
         lambda: plots.target_map(ground, areas, targets),
         f"Map of {len(targets)} numbered targets on the geology with faults and known deposits."
@@ -135,7 +126,7 @@ def _map_plans(report: ReportModel, maps: Maps) -> Iterator[_Plan]:
         shape="wide",
     )
     if np.isfinite(maps.score).any():
-        yield _Plan(
+        yield Plan(
             "score",
             lambda: plots.score_map(ground, maps.score),
             "Map of the score in five classes from very low to very high, with known deposits.",
@@ -143,29 +134,30 @@ def _map_plans(report: ReportModel, maps: Maps) -> Iterator[_Plan]:
             " since a score ranks ground and is no probability of a deposit.",
         )
     if np.isfinite(maps.spread).any():
-        yield _Plan(
+        yield Plan(
             "spread",
             lambda: plots.spread_map(ground, maps.spread),
             "Map of the standard deviation of the score over repeats and seeds.",
             "Where repeats and seeds disagree. This is not the whole uncertainty: all saw the same deposits.",
         )
     if "fold" in areas:
-        yield _Plan(
+        yield Plan(
             "folds",
             lambda: plots.folds_map(ground, areas),
-            "Map of the fold that held out each area, with the camps of deposits outlined.",
-            "Which fold held out each area (first repeat)."
+            "Map of the fold that held out each area, with the camps of deposits outlined and numbered.",
+            "Which fold held out each area (first repeat), and the camps by their numbers."
             + ("" if is_paper(report) else " A camp is never split between training and test."),
         )
+    yield from trust_maps(report, maps)
     yield _channels_plan(report, maps)
 
 
-def _channels_plan(report: ReportModel, maps: Maps) -> _Plan:
+def _channels_plan(report: ReportModel, maps: Maps) -> Plan:
     names = [str(name) for name in maps.stack["channel"].values]
     units = [str(unit) for unit in maps.stack["units"].values]
     kept = {row["name"]: row.get("kept", True) for row in report.get("channels") or []}
     used = [bool(kept.get(name, True)) for name in names]
-    return _Plan(
+    return Plan(
         "channels",
         lambda: plots.channels_figure(
             maps.ground, maps.stack["layers"].values, names, units=units, kept=used
@@ -178,25 +170,31 @@ def _channels_plan(report: ReportModel, maps: Maps) -> _Plan:
     )
 
 
-def _chart_plans(report: ReportModel) -> Iterator[_Plan]:
+def _chart_plans(report: ReportModel) -> Iterator[Plan]:
     rows = [(name, summary.get("auc") or {}) for name, summary in by_model(report).items()]
     scores = [
-        (name, float(auc["mean"]), _pair(auc.get("ci95")))
+        (name, float(auc["mean"]), ci_pair(auc.get("ci95")))
         for name, auc in rows
         if auc.get("mean") is not None
     ]
     if scores:
         said = "; ".join(f"{name} {estimate(auc)}" for name, auc in rows)
-        caption = "AUC of the model and its rivals on the same folds; intervals are clustered by camp."
-        yield _Plan(
-            "auc", lambda: plots.interval_plot(scores), f"AUC with its interval: {said}.", caption, "chart"
+        banded = any(interval for _, _, interval in scores)
+        said_of = "; intervals are clustered by camp" if banded else ""
+        caption = f"AUC of the model and its rivals on the same folds{said_of}."
+        yield Plan(
+            "auc",
+            lambda: plots.interval_plot(scores),
+            f"AUC{' with its interval' if banded else ''}: {said}.",
+            caption,
+            "chart",
         )
     given = report.get("curves") or {}
     curves = {name: given[name] for name in by_model(report) if name in given}
     rates = {name: curve["prediction_rate"] for name, curve in curves.items() if curve.get("prediction_rate")}
     budget = (report.get("coverage") or {}).get("budget")
     if rates:
-        yield _Plan(
+        yield Plan(
             "prediction_rate",
             lambda: plots.prediction_rate(rates, budget=budget),
             f"Share of held-out deposits found against share of ground searched: {_at(rates, budget)}.",
@@ -208,26 +206,24 @@ def _chart_plans(report: ReportModel) -> Iterator[_Plan]:
     if rocs:
         said = f"ROC curves of {', '.join(rocs)}, with the chance line."
         caption = "ROC curves over the held-out areas. Barren means that no deposit is known there."
-        yield _Plan("roc", lambda: plots.roc(rocs), said, caption, "chart")
+        yield Plan("roc", lambda: plots.roc(rocs), said, caption, "chart")
+    yield from trust_charts(report)
+    yield from why_charts(report)
     yield from _screening_plan(report)
 
 
-def _screening_plan(report: ReportModel) -> Iterator[_Plan]:
+def _screening_plan(report: ReportModel) -> Iterator[Plan]:
     elements = (report.get("screening") or {}).get("rows") or []
     if elements:
         kept = ", ".join(row["element"] for row in elements if row.get("keep")) or "none"
         caption = "How well each element alone tells samples near known deposits from the others."
-        yield _Plan(
+        yield Plan(
             "screening",
             lambda: plots.screening_plot(elements),
             f"AUC by element; kept: {kept}.",
             caption,
             "chart",
         )
-
-
-def _pair(ci: Any) -> tuple[float, float] | None:
-    return (float(ci[0]), float(ci[1])) if ci else None
 
 
 def _at(rates: Any, budget: float | None) -> str:
@@ -249,4 +245,7 @@ def undrawable(report: ReportModel, maps: Maps) -> str:
     )
     elements = [row["element"] for row in (report.get("screening") or {}).get("rows") or []]
     channels = [str(name) for name in maps.stack["channel"].values]
-    return plots.missing_glyphs([maps.ground.credit, *units, *elements, *channels, *by_model(report)])
+    groups = [str(row.get("group")) for row in (report.get("influence") or {}).get("rows") or []]
+    factors = [str(row.get("factor")) for row in (report.get("attention") or {}).get("rows") or []]
+    names = (*units, *elements, *channels, *groups, *factors, *by_model(report))
+    return plots.missing_glyphs([maps.ground.credit, *names])

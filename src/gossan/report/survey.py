@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gossan.report.pictures import Picture
-from gossan.report.tables import Table
+from gossan.report.table import Table
 from gossan.report.words import NONE, flatten, number, percent
 
 __all__ = ["survey_page", "survey_tables", "survey_text"]
@@ -32,6 +32,7 @@ def survey_tables(found: Mapping[str, Any]) -> dict[str, Table]:
         "crs": _crs(found.get("data") or {}),
         "surveys": _surveys(found.get("surveys") or {}),
         "associations": _associations(found.get("associations") or {}),
+        "anomalies": _anomalies(found.get("anomalies") or [], found.get("elements") or []),
         "settings": _settings(found.get("settings") or {}),
     }
     return {name: table for name, table in made.items() if table.rows}
@@ -90,6 +91,7 @@ def _side(windows: Mapping[str, Any]) -> str | None:
 
 
 def _elements(elements: Sequence[Mapping[str, Any]]) -> Table:
+    left_out = any(row.get("left_out") for row in elements)
     seen = dict.fromkeys(rule for row in elements for rule, n in row["rules"].items() if n)
     used = [rule for rule in (*_RULES, *seen) if rule in seen and rule != "measured"]
     used = list(dict.fromkeys(used))
@@ -104,14 +106,15 @@ def _elements(elements: Sequence[Mapping[str, Any]]) -> Table:
             percent(row.get("at_min")),
             *(_value(row.get(name)) for name in ("min", "median", "max", "crust")),
             _ratio(row.get("ratio")),
-            str(row.get("left_out") or ""),
+            *((str(row.get("left_out") or ""),) if left_out else ()),
         )
         for row in elements
     )
     head = (
         "Element", "Column", "Unit", "Measured",
         *(_RULES.get(rule, rule.replace("_", " ")) for rule in used), "Censored",
-        "At the minimum", "Min", "Median", "Max", "Upper crust", "Median / crust", "Left out",
+        "At the minimum", "Min", "Median", "Max", "Upper crust", "Median / crust",
+        *(("Left out",) if left_out else ()),
     )  # fmt: skip
     note = (
         "Cells by the rule they were read by; min, median and max after values below a limit were replaced."
@@ -130,7 +133,7 @@ def _value(value: float | None) -> str:
 def _ratio(ratio: float | None) -> str:
     if ratio is None:
         return NONE
-    return f"{ratio:.2g}" + (" !" if not 1 / 30 <= ratio <= 30 else "")
+    return f"{ratio:.2g}" + ("\u00a0!" if not 1 / 30 <= ratio <= 30 else "")
 
 
 def _sampling(sampling: Mapping[str, Any]) -> Table:
@@ -215,12 +218,43 @@ def _associations(found: Mapping[str, Any]) -> Table:
     left = "; ".join(f"{name} ({why})" for name, why in (found.get("left_out") or {}).items())
     note = (
         f"Robust principal components of the log-ratios of {number(found.get('rows'))} complete samples;"
-        " elements of one side rise together while those of the other fall (loadings of 0.3 and more)."
+        " elements of one side rise together while those of the other fall; named are those with a loading of"
+        " 0.3 and more, or 1.5 over the root of their number where they are many."
         + (f" Left out: {left}." if left else "")
     )
     return Table(
         "Element associations", ("Component", "Variance", "One side", "The other"), rows, text=4, note=note
     )
+
+
+def _anomalies(anomalies: Sequence[Mapping[str, Any]], elements: Sequence[Mapping[str, Any]]) -> Table:
+    units = {row["element"]: str(row.get("unit") or "unknown") for row in elements}
+    rows = tuple(
+        (
+            str(row["element"]),
+            units.get(row["element"], ""),
+            _value(row["mad"]),
+            percent(row["mad_share"]),
+            *(_value(each) for each in row["concentration_area"] or (None, None, None)),
+            percent(row["top_share"]),
+        )
+        for row in anomalies
+    )
+    head = (
+        "Element",
+        "Unit",
+        "Median + 2 MAD",
+        "Ground above",
+        "C-A first break",
+        "Second",
+        "Third",
+        "Ground above",
+    )
+    note = (
+        "Thresholds in the element's unit. Median + 2 MAD: of the logarithms of the samples. C-A: where the"
+        " concentration-area curve of the map breaks. A dash: most values are one and the same."
+    )
+    return Table("Anomaly thresholds", head, rows, text=2, note=note)
 
 
 def _settings(settings: Mapping[str, Any]) -> Table:
@@ -303,7 +337,7 @@ def _picture(name: str, figure: Any, alt: str, caption: str) -> Picture:
     from gossan import plots
 
     data = base64.b64encode(plots.save(figure, "png", dpi=150)).decode("ascii")
-    shape = "wide" if name == "extent" else "map"
+    shape = "map" if name in ("gaps", "biplot") else "wide"
     return Picture(name, alt, caption, f"data:image/png;base64,{data}", shape)
 
 

@@ -1,28 +1,17 @@
 """The tables of a report as text: every cell is written here, the page only places it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gossan.report.model import ReportModel
-from gossan.report.words import NONE, by_model, estimate, flatten, number, p_value, percent
+from gossan.report.table import Table, kilometres
+from gossan.report.trust_tables import trust_tables
+from gossan.report.why_tables import against, reasons, why_tables
+from gossan.report.words import NONE, by_model, estimate, flatten, named, number, p_value, percent
 
-__all__ = ["Table", "all_tables"]
+__all__ = ["all_tables"]
 
 TOP = 10
-
-#: Further measures than the AUC, by key.
-MEASURES = {
-    "auc_pooled": "AUC pooled",
-    "average_precision": "Average precision",
-    "recall_ore": "Recall, ore",
-    "f1_ore": "F1, ore",
-    "f1_macro": "F1, macro",
-    "f1_weighted": "F1, weighted",
-    "accuracy": "Accuracy",
-    "accuracy_all_barren": "Accuracy of ‘all barren’",
-    "brier": "Brier score",
-}
 
 #: Columns of targets: heading, decimals, divisor.
 TARGET_COLUMNS = {
@@ -30,6 +19,8 @@ TARGET_COLUMNS = {
     "number": ("Area", 0, 1),
     "score_mean": ("Score", 2, 1),
     "spread": ("Spread", 2, 1),
+    "probability": ("Probability (known deposit)", 2, 1),
+    "applicability": ("Dissimilarity", 2, 1),
     "area_km2": ("km²", 1, 1),
     "known_deposits": ("Known deposits", 0, 1),
     "nearest_known_m": ("Nearest known (km)", 1, 1000),
@@ -39,31 +30,24 @@ TARGET_COLUMNS = {
     "latitude": ("Latitude (°)", 4, 1),
 }
 
+#: The audit holds the random split too: then its own table says nothing more.
+NO_TABLE = Table("", (), ())
+
 SOURCES = ("samples", "deposits", "geology", "faults")
 BALANCE = {"smote": "SMOTE", "weights": "class weights", "batches": "balanced batches", "none": "nothing"}
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table ready to print; ``text`` is the number of leading columns that hold text and not numbers."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    text: int = 1
-    note: str = ""
 
 
 def all_tables(report: ReportModel) -> dict[str, Table]:
     """Return the tables for which the run has numbers, by name."""
     made = {
         "targets": _targets(report),
-        "models": _models(report),
+        **trust_tables(report),
+        **why_tables(report),
         "balance": _balance(report),
         "design": _design(report),
         "data": _data(report),
         "screening": _screening(report),
-        "leakage": _leakage(report),
+        "leakage": _leakage(report) if not report.get("audit") else NO_TABLE,
         "settings": _settings(report),
         "versions": _versions(report),
     }
@@ -75,56 +59,42 @@ def _targets(report: ReportModel) -> Table:
     columns = [name for name in TARGET_COLUMNS if any(row.get(name) is not None for row in targets)]
     if not any(row.get("known_deposits") for row in targets):
         columns = [name for name in columns if name != "known_deposits"]  # all are new: the words say so
-    rows = tuple(tuple(_target_cell(row.get(name), name) for name in columns) for row in targets)
+    why = any(reasons(row) or against(row) for row in targets)
+    rows = tuple(
+        tuple(_target_cell(row, name) for name in columns) + ((_why(row),) if why else ()) for row in targets
+    )
     count = len(report.get("targets") or [])
     caption = f"The best {len(rows)} of {count} targets" if count > len(rows) else f"All {count} targets"
+    head = tuple(TARGET_COLUMNS[name][0] for name in columns) + (("Why",) if why else ())
+    return Table(caption, head, rows, text=0, note=_targets_note(report, columns), prose=int(why))
+
+
+def _targets_note(report: ReportModel, columns: Sequence[str]) -> str:
     note = (
         f"Coordinates are centres, in {report.get('crs') or 'the project’s CRS'} and WGS 84."
         " Score: mean over repeats of models that were not trained on the area."
         " Spread: standard deviation over repeats and seeds. All targets are in targets.csv and targets.gpkg."
     )
-    return Table(caption, tuple(TARGET_COLUMNS[name][0] for name in columns), rows, text=0, note=note)
+    if "probability" in columns:
+        note += " Probability: that of a known deposit, not of one still to be found."
+    if "applicability" in columns:
+        note += " Dissimilarity: to the training windows; outside: unlike anything the model was trained on."
+    return note
 
 
-def _target_cell(value: Any, name: str) -> str:
+def _target_cell(row: Mapping[str, Any], name: str) -> str:
     _, digits, divisor = TARGET_COLUMNS[name]
-    return NONE if value is None else number(float(value) / divisor, digits)
+    value = row.get(name)
+    if value is None:
+        return NONE
+    text = number(float(value) / divisor, digits)
+    return f"{text}, outside" if name == "applicability" and row.get("inside") is False else text
 
 
-def _models(report: ReportModel) -> Table:
-    models = by_model(report)
-    paired = (report.get("metrics") or {}).get("paired") or {}
-    known = [key for key in MEASURES if any((summary.get(key) or {}) for summary in models.values())]
-    rows = []
-    for i, (name, summary) in enumerate(models.items()):
-        auc, gap = summary.get("auc") or {}, paired.get(name) or {}
-        minus = {"mean": gap.get("difference"), "ci95": gap.get("ci95")}
-        lead = estimate(auc), "this run" if i == 0 else estimate(minus)
-        sds = number(auc.get("sd_folds")), number(auc.get("sd_repeats"))
-        rows.append((name, *lead, *sds, *(_mean(summary.get(key)) for key in known)))
-    head = (
-        "Model",
-        "AUC (95 % interval)",
-        "This run minus it",
-        "SD folds",
-        "SD repeats",
-        *(MEASURES[key] for key in known),
-    )
-    note = (
-        "AUC: share of barren areas of the same fold that score below a held-out deposit; 0.5 is chance."
-        " The interval is clustered by camp; the standard deviations (SD) over folds and repeats are of the"
-        " AUC and are no interval. Accuracy, recall and F1 are at the vote for MFAF, at 0.5 for the others."
-    )
-    return Table(
-        "The model and its rivals on held-out ground",
-        head,
-        tuple(rows) if any(models.values()) else (),
-        note=note,
-    )
-
-
-def _mean(value: Any) -> str:
-    return number((value or {}).get("mean") if isinstance(value, Mapping) or value is None else value)
+def _why(row: Mapping[str, Any]) -> str:
+    """Say what speaks for a target and what against it."""
+    parts = [" · ".join(reasons(row)), f"against: {against(row)}" if against(row) else ""]
+    return "; ".join(part for part in parts if part) or NONE
 
 
 def _balance(report: ReportModel) -> Table:
@@ -154,7 +124,7 @@ def _design(report: ReportModel) -> Table:
         ("Training windows", _whole(windows.get("training_windows"))),
         ("Side of a window", _window_side(windows)),
         *(
-            (label, _kilometres(checked.get(key)))
+            (label, _length(checked.get(key)))
             for label, key in zip(("Block", "Dead zone"), lengths, strict=True)
         ),
         ("Areas that train, mean over folds", _share(checked.get("train_share"))),
@@ -186,13 +156,13 @@ def _margin(windows: Mapping[str, Any]) -> str | None:
     return f"{percent(left / valid)} of the valid pixels" if valid and left is not None else None
 
 
-def _kilometres(value: Any) -> str | None:
-    return None if value is None else f"{float(value) / 1000:.3g} km"
+def _length(value: Any) -> str | None:
+    return None if value is None else kilometres(value)
 
 
 def _window_side(windows: Mapping[str, Any]) -> str | None:
     pixels, metres = windows.get("size_px"), windows.get("size_m")
-    parts = [f"{pixels} px" if pixels else "", _kilometres(metres) if metres else ""]
+    parts = [f"{pixels} px" if pixels else "", kilometres(metres) if metres else ""]
     return ", ".join(part for part in parts if part) or None
 
 
@@ -217,7 +187,7 @@ def _screening(report: ReportModel) -> Table:
     elements = sorted(screening.get("rows") or [], key=lambda row: -(row.get("auc") or 0))
     rows = tuple(
         (
-            row["element"],
+            named(row["element"]),
             row.get("direction") or NONE,
             number(row.get("auc")),
             number(row.get("z_auc")),

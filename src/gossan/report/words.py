@@ -1,28 +1,48 @@
 """Numbers as text, and what was found in plain and careful words."""
 
 import json
+import math
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from gossan.report.model import Estimate, Paired, ReportModel, Summary
 
 __all__ = [
     "by_model",
+    "estimand",
     "estimate",
     "flatten",
     "found",
+    "gap",
     "interval",
     "is_paper",
     "key_numbers",
+    "measure",
+    "named",
     "number",
     "p_value",
     "percent",
+    "settled",
     "signed",
+    "significant",
     "summary_of",
     "trust",
+    "verdict",
 ]
 
 NONE = "–"
+
+#: With fewer camps than these, nothing is said of chance; with fewer than the second, it is said to be weak.
+FEW_CAMPS, MANY_CAMPS = 8, 12
+
+#: What has intervals by camps, and the keys that hold them.
+JUDGED = ("metrics", "balance", "audit", "curves", "captures")
+INTERVALS = ("ci95", "low", "high")
+
+#: Classes of letters that change the direction of the words around them.
+RIGHT_TO_LEFT = {"R", "AL", "AN"}
+OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 # ---- numbers
@@ -108,6 +128,71 @@ def estimate(value: Estimate | Mapping[str, Any] | float | None) -> str:
     return f"{text} ({interval(ci)})" if ci else text
 
 
+def significant(value: float | None) -> str:
+    r"""Write a number with two significant digits, at most three decimals; more the intervals do not carry.
+
+    >>> significant(0.742), significant(3.217), significant(-0.0312), significant(126.4), significant(None)
+    ('0.74', '3.2', '−0.031', '126', '–')
+    """
+    if value is None:
+        return NONE
+    return number(float(value), _significant_decimals(float(value)))
+
+
+def _significant_decimals(value: float) -> int:
+    if value == 0 or not math.isfinite(value):
+        return 2
+    return min(3, max(0, 1 - math.floor(math.log10(abs(value)))))
+
+
+def measure(value: Estimate | Mapping[str, Any] | float | None) -> str:
+    r"""Write a measure of any size with its interval where it has one.
+
+    >>> measure({"mean": 3.217, "ci95": [1.94, 5.02]}), measure({"mean": 0.0312}), measure(None)
+    ('3.2 (1.9\xa0to\xa05.0)', '0.031', '–')
+    >>> measure({"mean": 0.0823, "ci95": [-0.02, 0.17]})
+    '0.08 (−0.02\xa0to\xa00.17)'
+    """
+    if value is None or isinstance(value, int | float):
+        return significant(value)
+    mean, ci = value.get("mean"), value.get("ci95")
+    if mean is None or not ci:
+        return significant(mean)
+    # the interval decides: half of it is written with one digit, or two where the first is small
+    half = (ci[1] - ci[0]) / 2
+    digits = _significant_decimals(3 * half if half > 0 else float(mean))
+    low, high = (number(float(end), digits) for end in ci)
+    return f"{number(float(mean), digits)} ({low}\u00a0to\u00a0{high})"
+
+
+def gap(value: Mapping[str, Any] | None) -> str:
+    r"""Write a difference with its interval.
+
+    >>> gap({"mean": 0.031, "ci95": [-0.04, 0.1]}), gap({"mean": -0.2}), gap({"mean": 0.001}), gap(None)
+    ('+0.03 (−0.04\xa0to\xa0+0.10)', '−0.20', '0.00', '–')
+    """
+    value = value or {}
+    mean, ci = value.get("mean"), value.get("ci95")
+    if mean is None:
+        return NONE
+    text = signed(float(mean))
+    return f"{text} ({signed(ci[0])}\u00a0to\u00a0{signed(ci[1])})" if ci else text
+
+
+def named(name: object) -> str:
+    r"""Return a name that cannot turn round the words beside it: right-to-left letters stay to themselves.
+
+    Marks that change the direction of what follows are taken out; what is left is set apart if need be.
+
+    >>> named("Cu, Au"), named("a\u202eb") == "ab", named("\u0646") == "\u2068\u0646\u2069"
+    ('Cu, Au', True, True)
+    """
+    text = "".join(letter for letter in str(name) if unicodedata.bidirectional(letter) not in OVERRIDES)
+    if any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in text):
+        return f"\u2068{text}\u2069"
+    return text
+
+
 def flatten(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """List the leaves of nested settings or counts by dotted name.
 
@@ -130,6 +215,41 @@ def flatten(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:
 # ---- models
 
 
+def verdict(report: ReportModel) -> str:
+    """Say in the fewest words whether the camps suffice: as the run says, else by their number.
+
+    >>> verdict({"metrics": {"camps": 7}}), verdict({"metrics": {"camps": 11}}), verdict({})
+    ('not enough to evaluate', 'weak: fewer than 12 camps', '')
+    """
+    summary = (report.get("metrics") or {}).get("summary") or {}
+    said = (summary.get("counts") or {}).get("verdict")
+    if said:
+        return str(said)
+    camps = _camps(report)
+    if camps is None or camps >= MANY_CAMPS:
+        return ""
+    return "not enough to evaluate" if camps < FEW_CAMPS else f"weak: fewer than {MANY_CAMPS} camps"
+
+
+def _too_few(report: ReportModel) -> bool:
+    return verdict(report).startswith("not enough")
+
+
+def settled(report: ReportModel) -> ReportModel:
+    """Take out every interval if there are too few camps for one, whoever computed it."""
+    if not _too_few(report):
+        return report
+    return cast(
+        ReportModel, {key: _without(value) if key in JUDGED else value for key, value in report.items()}
+    )
+
+
+def _without(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {key: None if key in INTERVALS else _without(value) for key, value in tree.items()}
+    return [_without(each) for each in tree] if isinstance(tree, list) else tree
+
+
 def summary_of(entry: Mapping[str, Any] | None) -> Summary:
     """Return the measures of a rival, which stand under ``summary`` or by themselves."""
     entry = entry or {}
@@ -149,20 +269,32 @@ def by_model(report: ReportModel) -> dict[str, Summary]:
 def key_numbers(report: ReportModel) -> list[tuple[str, str]]:
     """Return the few numbers to see first, each with its meaning."""
     metrics, coverage = report.get("metrics") or {}, report.get("coverage") or {}
-    auc = (metrics.get("summary") or {}).get("auc") or {}
+    summary = metrics.get("summary") or {}
     tiles = []
-    if auc.get("mean") is not None:
-        ci = auc.get("ci95")
-        reach = f"95 % interval {interval(ci)}" if ci else "too few camps for an interval"
-        tiles.append((number(float(auc["mean"]), _decimals(ci)), f"AUC on held-out ground; {reach}"))
+    if (tile := _auc_tile(report, summary)) is not None:
+        tiles.append(tile)
     if coverage.get("known") and coverage.get("predicted") is not None:
         share = percent(coverage.get("budget"))
         held = f"{coverage['predicted']} of {coverage['known']}"
         tiles.append((held, f"known deposits predicted in the best {share} of the ground"))
     if camps := _camps(report):
-        tiles.append((number(camps), "camps of deposits: the real sample size"))
+        weak = "; few, so the evidence is weak" if verdict(report).startswith("weak") else ""
+        tiles.append((number(camps), f"camps of deposits: the real sample size{weak}"))
     targets = report.get("targets") or []
     return [*tiles, (number(len(targets)), f"targets, {_new(targets)}")] if targets else tiles
+
+
+def _auc_tile(report: ReportModel, summary: Summary) -> tuple[str, str] | None:
+    auc, pooled = summary.get("auc") or {}, (summary.get("auc_pooled") or {}).get("mean")
+    if auc.get("mean") is None:
+        return None
+    ci = auc.get("ci95")
+    value = number(float(auc["mean"]), _decimals(ci))
+    if _too_few(report):
+        return "Not enough", f"to evaluate: too few camps for an interval (AUC {value})"
+    reach = f"95 % interval {interval(ci)}" if ci else "too few camps for an interval"
+    second = f"; pooled over folds {number(float(pooled))}" if pooled is not None else ""
+    return value, f"AUC within folds on held-out ground; {reach}{second}"
 
 
 # ---- what was found
@@ -205,11 +337,28 @@ def _auc(report: ReportModel) -> str:
         )
     value = number(float(mean), _decimals(ci))
     text = f"Held-out deposits scored above {percent(mean)} of the barren areas on average (AUC {value}"
+    if _too_few(report):
+        return f"{_verdict_sentence(report)} {text}; 0.5 is chance), which may be chance."
     if not ci:
         return f"{text}; 0.5 is chance); there are too few camps for an interval, so this may be chance."
     camps = _camps(report)
     source = f"95 % interval from {camps} camps: " if camps else "95 % interval: "
-    return f"{text}; {source}{interval(ci)}). {_against_chance(ci)}{_protocol(report)}"
+    weak = f" {_verdict_sentence(report)}" if verdict(report) else ""
+    return f"{text}; {source}{interval(ci)}). {_against_chance(ci)}{weak}{_protocol(report)}"
+
+
+def _verdict_sentence(report: ReportModel) -> str:
+    camps = _camps(report)
+    if _too_few(report):
+        if camps is not None and camps < FEW_CAMPS:
+            return (
+                f"Not enough to evaluate: only {camps} camps of deposits, and an interval needs {FEW_CAMPS}."
+            )
+        return "Not enough to evaluate: too few camps of deposits for an interval."
+    return (
+        f"The evidence is weak: {camps or 'few'} camps, fewer than {MANY_CAMPS}, so a single camp can move"
+        " every number here."
+    )
 
 
 def _against_chance(ci: Sequence[float]) -> str:
@@ -242,6 +391,18 @@ def trust(report: ReportModel) -> str:
     )
 
 
+def estimand(report: ReportModel) -> str:
+    """Name what the headline score estimates: as its design says, else by the protocol.
+
+    >>> estimand({"metrics": {"protocol": "strict"}}), estimand({"metrics": {"protocol": "paper"}})
+    ('new camp', 'near known')
+    """
+    protocol = (report.get("metrics") or {}).get("protocol") or ""
+    designs = (report.get("validation") or {}).get("designs") or []
+    said = next((each.get("estimand") for each in designs if each.get("name") == protocol), None)
+    return said or {"strict": "new camp", "paper": "near known", "random": "near known"}.get(protocol, "")
+
+
 def is_paper(report: ReportModel) -> bool:
     """Tell whether training and test overlap, as in the paper."""
     return (report.get("metrics") or {}).get("protocol") == "paper"
@@ -259,17 +420,16 @@ def _rival(name: str, paired: Paired) -> str:
     difference, ci = paired.get("difference"), paired.get("ci95")
     if difference is None:
         return ""
-    gap = f"{name} {signed(float(difference))}"
+    told = f"{named(name)} {gap({'mean': difference, 'ci95': ci})}"
     if not ci:
-        return f"{gap}, with too few camps to say whether that is chance."
-    gap += f" ({signed(ci[0])} to {signed(ci[1])})"
+        return f"{told}, with too few camps to say whether that is chance."
     if ci[0] > 0:
-        return f"{gap}: this model ranks better."
+        return f"{told}: this model ranks better."
     if ci[1] < 0:
-        return f"{gap}: the rival ranks better, so prefer its map."
+        return f"{told}: the rival ranks better, so prefer its map."
     least = paired.get("smallest_detectable")
     hint = f", and one under {number(float(least))} could not be seen with these camps" if least else ""
-    return f"{gap}: no difference is shown{hint}."
+    return f"{told}: no difference is shown{hint}."
 
 
 def _coverage(report: ReportModel) -> str:
@@ -316,7 +476,12 @@ def _targets(report: ReportModel) -> str:
     rows = report.get("targets") or []
     if not rows:
         return "No area qualified as a target."
-    return f"{number(len(rows))} targets are proposed, {_new(rows)}."
+    text = f"{number(len(rows))} targets are proposed, {_new(rows)}."
+    outside = sum(1 for row in rows if row.get("inside") is False)
+    if not outside:
+        return text
+    verb = "lies" if outside == 1 else "lie"
+    return f"{text} {outside} of them {verb} on ground unlike anything the model was trained on."
 
 
 def _new(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -94,8 +94,9 @@ def associations(
     rows, needed = int(complete.sum()), _ROWS_PER_PART * len(names)
     if len(names) < 3 or rows < needed:
         raise DataError(
-            f"{len(names)} elements with {rows} complete samples given; associations need 3 elements and "
-            f"{_ROWS_PER_PART} samples for each: leave out elements that are often missing"
+            f"{len(names)} of {len(values.columns)} elements are measured in most samples, and {rows} samples"
+            f" have all of them; associations need 3 elements and {_ROWS_PER_PART} samples for each: leave"
+            " out elements that are often missing"
         )
     centre, covariance = _robust(ratios[complete], seed)
     variance, axes = np.linalg.eigh(covariance)
@@ -150,13 +151,14 @@ def _robust(ratios: NDArray[np.float64], seed: int) -> tuple[NDArray[np.float64]
     return found.location_, found.covariance_
 
 
-def association_table(found: Associations, *, least: float = 0.3) -> "pd.DataFrame":
+def association_table(found: Associations, *, least: float | None = None) -> "pd.DataFrame":
     """List the elements that make each component, the strongest first.
 
     Parameters
     ----------
     least
-        Absolute loading from which an element is named.
+        Absolute loading from which an element is named; None: half as much again as all would have if they
+        were equal, and at most 0.3.
 
     Returns
     -------
@@ -166,6 +168,8 @@ def association_table(found: Associations, *, least: float = 0.3) -> "pd.DataFra
     import pandas as pd
 
     rows = []
+    if least is None:
+        least = min(0.3, 1.5 / len(found.loadings) ** 0.5)
     for k, name in enumerate(found.loadings.columns):
         column = found.loadings[name].sort_values(ascending=False)
         positive, negative = column[column >= least], column[column <= -least][::-1]

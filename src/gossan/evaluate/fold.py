@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.balance import BalanceSettings
+from gossan.barren import BarrenSettings, choose_barren
 from gossan.errors import DataError
-from gossan.grid import pixel_index
+from gossan.grid import pixel_index, resolution_of
 from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
 from gossan.recipe import Recipe, WindowSet, covered_pixels
 from gossan.screen import (
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from gossan.models.base import Check, Prediction, Scorer
     from gossan.survey import Samples
 
-__all__ = ["Ground", "fit_part", "predictions", "screen_part", "training_samples"]
+__all__ = ["Ground", "barren_choice", "fit_part", "predictions", "screen_part", "training_samples"]
+
+#: Number of the draw of barren windows in the seed of a fit.
+_BARREN = 9
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,7 @@ def fit_part(
     scorer: "Scorer",
     *,
     balance: BalanceSettings,
+    barren: BarrenSettings | None = None,
     seed: Sequence[int],
     check: "Check | None" = None,
     protocol: str = "strict",
@@ -204,14 +209,17 @@ def fit_part(
         Positions of the training windows.
     layers
         The number channels that the screening of this part kept.
+    barren
+        Which barren windows are trained on; None for all. The Recipe is learnt on the whole part.
     check
-        Positions within ``index`` to train on and to stop early by.
+        Positions within ``index`` to train on and to stop early by; not with a choice of barren windows.
     """
     windows = ground.windows.iloc[index]
     recipe = Recipe.fit(ground.stack, windows, layers, encoding=ground.encoding, valid=ground.valid_channel)
+    chosen = barren_choice(ground, index, recipe, barren or BarrenSettings(), seed=seed)
     fitted = scorer.fit(
-        WindowSet(ground.stack, windows, recipe),
-        ground.is_ore[index],
+        WindowSet(ground.stack, windows.iloc[chosen], recipe),
+        ground.is_ore[index[chosen]],
         balance=balance,
         seed=seed,
         check=check,
@@ -220,6 +228,38 @@ def fit_part(
         checkpoint=checkpoint,
     )
     return recipe, fitted
+
+
+def barren_choice(
+    ground: Ground,
+    index: NDArray[np.intp],
+    recipe: Recipe,
+    settings: BarrenSettings,
+    *,
+    seed: Sequence[int],
+) -> NDArray[np.int64]:
+    """Choose the windows of a training part that are trained on: all ore, and the barren ones settled on.
+
+    Returns
+    -------
+    Positions within ``index``, sorted.
+    """
+    windows, is_ore = ground.windows.iloc[index], ground.is_ore[index]
+    if settings.method == "all" and settings.ratio is None:
+        return np.arange(len(index))
+    features = None
+    if settings.method == "dissimilar":
+        from gossan.models.classical import summarise_windows
+
+        features = summarise_windows(WindowSet(ground.stack, windows, recipe))
+    return choose_barren(
+        windows,
+        is_ore,
+        settings,
+        resolution=resolution_of(ground.grid),
+        features=features,
+        seed=[*seed, _BARREN],
+    )
 
 
 def predictions(
@@ -233,14 +273,14 @@ def predictions(
 ) -> "pd.DataFrame":
     """Put a model's answer for test windows beside their labels, as `gossan.metrics` reads them.
 
-    ``probability`` undoes the balancing: logit(score) + logit(share of ore among the training windows).
+    ``probability`` undoes the balancing, logit(score) + logit(prevalence); it is not calibrated yet.
 
     Parameters
     ----------
     index
         Positions of the windows that were scored.
     prevalence
-        Share of ore among the training windows before balancing, in (0, 1).
+        Share of ore among the areas of the training part, in (0, 1).
     """
     import pandas as pd
 
@@ -254,6 +294,7 @@ def predictions(
             "score": answer.score,
             "vote": answer.vote,
             "probability": answer.score * odds / (answer.score * odds + 1 - answer.score),
+            "prevalence": prevalence,
             "is_ore": ground.is_ore[index],
             "deposits": windows["deposits"].to_numpy(),
             "camp": windows["camp"].to_numpy(),

@@ -1,0 +1,187 @@
+"""Task functions that say why, where the model knows nothing, and how well the maps were interpolated."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.applicability import fit_applicability, held_out_index
+from gossan.evaluate import Ground
+from gossan.explain import (
+    Group,
+    agreement,
+    attention_weights,
+    combine_influence,
+    correlated_groups,
+    feature_weights,
+    integrated_gradients,
+    permutation_influence,
+    reasons,
+    spatial_maps,
+    training_shares,
+    window_summaries,
+)
+from gossan.hooks import Checkpoint, Progress
+from gossan.interpolate import far_share, interpolation_errors, nearest_sample
+from gossan.models import load_scorer
+from gossan.models.base import WEIGHTS_FILE, Scorer
+from gossan.pipeline.fits import Fitting
+from gossan.pipeline.tasks import test_index, training_index
+from gossan.recipe import Recipe, WindowSet
+from gossan.survey import sample_spacing
+
+__all__ = ["applicability", "explain", "groups", "interpolation"]
+
+
+def groups(
+    *, prepare: dict[str, Any], seed: list[int], progress: Progress, checkpoint: Checkpoint
+) -> dict[str, Any]:
+    """Group the stack's channels by correlation; no label is read."""
+    found = correlated_groups(prepare["stack"], seed=seed)
+    return {"groups": [{"name": group.name, "members": list(group.members)} for group in found]}
+
+
+def _groups(kept: Mapping[str, Any]) -> list[Group]:
+    return [Group(each["name"], tuple(each["members"])) for each in kept["groups"]]
+
+
+def _loaded(kept: Mapping[str, Any]) -> tuple[Recipe, Scorer]:
+    """Bring back the model of a fold."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / WEIGHTS_FILE).write_bytes(np.asarray(kept["weights"]).tobytes())
+        scorer = load_scorer(Path(folder), kept["record"])
+    return Recipe.from_dict(kept["recipe"]), scorer
+
+
+def explain(
+    *,
+    prepare: dict[str, Any],
+    design: dict[str, Any],
+    groups: dict[str, Any],
+    fit: dict[str, Any],
+    part: str,
+    settings: dict[str, Any],
+    explain: dict[str, Any],
+    seed: list[int],
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """Ask the model of one fold why: influence and reasons on its held-out areas, and looks inside."""
+    ground = Ground(prepare["stack"], design["windows"])
+    known, (recipe, scorer) = _groups(groups), _loaded(fit["model"])
+    test = test_index(design, part)
+    held = WindowSet(ground.stack, ground.windows.iloc[test], recipe)
+    train = WindowSet(ground.stack, ground.windows.iloc[training_index(design, part)], recipe)
+    influence = permutation_influence(
+        scorer,
+        held,
+        fit["predictions"],
+        known,
+        repeats=explain["repeats"],
+        seed=seed,
+        progress=lambda share: progress(0.6 * share),
+    )
+    fill = training_shares(train)
+    found: dict[str, Any] = {
+        "influence": influence,
+        "reasons": reasons(scorer, held, known, fill=fill),
+        "number": ground.windows["number"].to_numpy()[test],
+    }
+    progress(0.8)
+    name, model = settings["model"]["name"], settings["model"]
+    if name.startswith("mfaf-"):
+        found["agreement"] = agreement(scorer.predict(held))
+        if explain["attention"] and model["channel_attention"]:
+            found["attention"] = attention_weights(scorer, held)
+        if explain["attention"] and model["spatial_attention"]:
+            found["spatial"] = spatial_maps(scorer, held)
+    if explain["gradients"]:
+        found["gradients"] = integrated_gradients(scorer, held, known, steps=explain["steps"], fill=fill)
+    return found
+
+
+def applicability(
+    *,
+    prepare: dict[str, Any],
+    design: dict[str, Any],
+    screen: dict[str, Any],
+    groups: dict[str, Any],
+    explained: list[dict[str, Any]],
+    settings: dict[str, Any],
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """Say of each area how unlike it is what the models that scored it were trained on."""
+    how = Fitting.of(settings)
+    ground = Ground(
+        prepare["stack"],
+        design["windows"],
+        how.geology.encoding if how.geology else "onehot",
+        how.model.valid_channel,
+    )
+    recipe = Recipe.fit(
+        ground.stack,
+        ground.windows,
+        screen["layers"],
+        encoding=ground.encoding,
+        valid=ground.valid_channel,
+    )
+    windows, known = WindowSet(ground.stack, ground.windows, recipe), _groups(groups)
+    summaries = window_summaries(windows, progress=lambda share: progress(0.8 * share))
+    weights = np.zeros(len(summaries.names))
+    if explained:
+        influence = combine_influence([each["influence"] for each in explained])
+        weights = feature_weights(influence, known, windows, summaries)
+    folds = [
+        (training_index(design, f"{split}/{fold}"), test_index(design, f"{split}/{fold}"))
+        for split, made in design["folds"].items()
+        if split.startswith("strict ")
+        for fold in made
+    ]
+    yardstick = fit_applicability(summaries.features, weights, ground.is_ore, folds, names=summaries.names)
+    areas = np.flatnonzero(ground.windows["number"].to_numpy() > 0)
+    ore = held_out_index(
+        summaries.features,
+        weights,
+        [(train[ground.is_ore[train]], test) for train, test in folds],
+    )
+    index = held_out_index(summaries.features, weights, folds)
+    return {
+        "yardstick": yardstick.to_dict(),
+        "number": ground.windows["number"].to_numpy()[areas],
+        "index": index[areas],
+        "ore_index": ore[areas],
+        "far": _far(ground, areas, np.asarray(prepare["coordinates"])),
+    }
+
+
+def _far(ground: Ground, areas: NDArray[np.intp], coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of each area's pixels that lie farther than two sample spacings from any sample."""
+    table = ground.windows.iloc[areas]
+    return far_share(
+        nearest_sample(coordinates, ground.grid),
+        2 * sample_spacing(coordinates),
+        table["row"],
+        table["col"],
+        int(table["size"].iloc[0]),
+        valid=ground.stack["valid"].values,
+    )
+
+
+def interpolation(
+    *, prepare: dict[str, Any], settings: dict[str, Any], progress: Progress, checkpoint: Checkpoint
+) -> dict[str, Any]:
+    """Predict every sample from the others, element by element."""
+    neighbours = settings["neighbours"]
+    return {
+        "errors": interpolation_errors(
+            np.asarray(prepare["coordinates"]),
+            prepare["values"],
+            power=settings["power"],
+            neighbours=None if neighbours == "all" else neighbours,
+            radius=settings["radius"],
+        )
+    }
