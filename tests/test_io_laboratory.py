@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gossan.abundance import element_share, ppm_factor
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io import read_samples
-from gossan.io.cells import RULES, gather, interpret, join, read_cells
+from gossan.io.cells import RULES, Growing, gather, interpret, read_cells
 from gossan.io.chemistry import common_unit
 from gossan.io.elements import parse_column, parse_unit, qualified_by
 from gossan.io.rows import media_of, quality_rows
@@ -84,8 +84,10 @@ CELLS = st.sampled_from(["1", "2.5", "<0.5", "0,5", "", "-9999", "bdl", "-3", "r
 
 @given(st.lists(st.lists(CELLS, max_size=6), min_size=1, max_size=5), st.booleans())
 def test_blocks_joined_read_as_the_whole(blocks, comma):
-    parts = [gather(pd.Series(block, dtype=object)) for block in blocks]
-    values, code = interpret(join(parts), comma=comma)
+    column = Growing(sum(map(len, blocks)))
+    for block in blocks:
+        column.add(gather(pd.Series(block, dtype=object)))
+    values, code = interpret(column.done(), comma=comma)
     whole = pd.Series([cell for block in blocks for cell in block], dtype=object)
     expected, rules = read_cells(whole, comma=comma)
     np.testing.assert_array_equal(values, expected)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 __all__ = [
     "RULES",
     "Column",
+    "Growing",
     "code_of",
     "gather",
     "interpret",
-    "join",
     "read_cells",
     "replace_censored",
     "to_numbers",
@@ -135,22 +135,37 @@ def gather(cells: "pd.Series[Any]", *, comma: bool = False) -> Column:
     return Column(values, odd, which[odd], tuple(known[place] for place in left), points)
 
 
-def join(blocks: Sequence[Column]) -> Column:
-    """Put the blocks of one column together."""
-    texts: dict[str, int] = {}
-    odd, which, before = [], [], 0
-    for block in blocks:
-        number = np.array([texts.setdefault(text, len(texts)) for text in block.texts], dtype=np.int64)
-        odd.append(block.odd + before)
-        which.append(number[block.which] if len(number) else block.which)
-        before += len(block.values)
-    return Column(
-        np.concatenate([block.values for block in blocks]),
-        np.concatenate(odd),
-        np.concatenate(which),
-        tuple(texts),
-        any(block.points for block in blocks),
-    )
+class Growing:
+    """Puts the blocks of one column together in memory that is taken once.
+
+    Parameters
+    ----------
+    most
+        Rows that will come at most.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._values = np.empty(most)
+        self._rows = 0
+        self._texts: dict[str, int] = {}
+        self._odd: list[NDArray[np.int64]] = []
+        self._which: list[NDArray[np.int64]] = []
+        self._points = False
+
+    def add(self, block: Column) -> None:
+        """Append a block."""
+        number = [self._texts.setdefault(text, len(self._texts)) for text in block.texts]
+        self._values[self._rows : self._rows + len(block.values)] = block.values
+        self._odd.append(block.odd + self._rows)
+        self._which.append(np.array(number, dtype=np.int64)[block.which] if number else block.which)
+        self._rows += len(block.values)
+        self._points |= block.points
+
+    def done(self) -> Column:
+        """Give the column."""
+        none = [np.array([], dtype=np.int64)]
+        odd, which = np.concatenate(self._odd or none), np.concatenate(self._which or none)
+        return Column(self._values[: self._rows], odd, which, tuple(self._texts), self._points)
 
 
 def to_numbers(cells: "pd.Series[Any] | Column", *, comma: bool = False) -> NDArray[np.float64]:

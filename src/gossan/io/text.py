@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gossan.errors import DataError, UsageError
-from gossan.io.cells import Column, gather, join, to_numbers
+from gossan.io.cells import Column, Growing, gather, to_numbers
 from gossan.io.elements import parse_column, parse_unit
 
 if TYPE_CHECKING:
@@ -92,19 +92,20 @@ def read_text(path: Path, what: str, plan: Callable[[list[str]], Plan], known: C
     skipped, units, limits = _head_rows(names, rows, comma=separator in (";", "\t"))
     comma = separator in (";", "\t")
     chosen = plan(names)
-    numbers: dict[str, list[Column]] = {name: [] for name in chosen.numbers}
+    most = _most_rows(path)
+    numbers = {name: Growing(most) for name in chosen.numbers}
     texts: list[pd.DataFrame] = []
     for number, block in enumerate(_blocks(path, what, encoding, separator, first, names)):
         part = block.iloc[skipped:] if number == 0 else block
-        for name, parts in numbers.items():
-            parts.append(gather(part[name], comma=comma))
+        for name, column in numbers.items():
+            column.add(gather(part[name], comma=comma))
         texts.append(part[[name for name in names if name in chosen.text]])
     notes: dict[str, Any] = {"encoding": encoding, "separator": {"\t": "tab"}.get(separator, separator)}
     if skipped or first:
         notes["header"] = {"lines_above": first, "rows_below": skipped}
     if short := _short_rows(path, encoding, separator, len(names), first):
         notes["short_rows"] = short
-    columns = {name: join(numbers.pop(name)) for name in list(numbers)}  # never all of them twice
+    columns = {name: column.done() for name, column in numbers.items()}
     cells = pd.concat(texts, ignore_index=True)
     return Table(names, columns, cells, comma, units, limits, notes)
 
@@ -263,6 +264,15 @@ def _blocks(
         ) from error
     if empty:
         yield pd.DataFrame({name: pd.Series([], dtype=object) for name in names})
+
+
+def _most_rows(path: Path) -> int:
+    """Rows that a file holds at most: its line ends, and one."""
+    rows = 1
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            rows += block.count(b"\n") + block.count(b"\r")
+    return rows
 
 
 def _short_rows(path: Path, encoding: str, separator: str, width: int, first: int) -> int:
