@@ -285,7 +285,10 @@ def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.Ge
     present[present] = _finite(geometry[present])
     geometry[~present] = None
     broken = present & ~shapely.is_valid(geometry)
-    geometry[broken] = shapely.make_valid(geometry[broken])
+    geometry[broken] = _repaired(geometry[broken])
+    hopeless = present & shapely.is_missing(geometry)
+    present &= ~hopeless
+    broken &= ~hopeless
     parts, origin = shapely.get_parts(_collections_to_parts(geometry), return_index=True)
     flat = (shapely.get_type_id(parts) == _POLYGON) & (shapely.area(parts) > 0)
     kept = np.unique(origin[flat])
@@ -304,6 +307,29 @@ def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.Ge
         warnings.warn(f"{what}: repaired {int(broken.sum())} invalid polygons", DataWarning, stacklevel=3)
     frame = frame.set_geometry(geometry, crs=frame.crs).iloc[kept].reset_index(drop=True)
     return frame, {"kept": len(kept), "repaired": int(broken.sum()), "dropped": dropped}
+
+
+def _repaired(geometry: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Make polygons valid; None where GEOS cannot."""
+    import shapely
+
+    try:
+        return np.asarray(shapely.make_valid(geometry), dtype=object)
+    except shapely.errors.GEOSException:
+        return np.array([_repaired_one(one) for one in geometry], dtype=object)
+
+
+def _repaired_one(geometry: Any) -> Any:
+    import shapely
+
+    try:
+        return shapely.make_valid(geometry)
+    except shapely.errors.GEOSException:
+        pass
+    try:
+        return shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    except shapely.errors.GEOSException:
+        return None
 
 
 def _collections_to_parts(geometry: Any) -> NDArray[np.object_]:
