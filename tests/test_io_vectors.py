@@ -71,7 +71,8 @@ def tif(tmp_path):
 
 
 def test_invalid_rings_are_repaired_and_counted(vector):
-    got, counts = geology(vector([BOX, BOWTIE], rock=["basalt", "shale"]))
+    with pytest.warns(DataWarning, match="repaired 1 invalid polygons"):
+        got, counts = geology(vector([BOX, BOWTIE], rock=["basalt", "shale"]))
     assert got["unit"].tolist() == ["basalt", "shale"]
     assert got.is_valid.all()
     assert counts["repaired"] == 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gossan.errors import UsageError
+from gossan.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -33,6 +33,7 @@ __all__ = [
 
 #: Share of a pixel by which a region may reach over a snapped edge before it gets one more pixel.
 _SNAP = 1e-6
+_MOST_PIXELS = 1_000_000_000  # 25 times the largest survey that is planned for, 1 GB as bytes
 
 
 def make_grid(region: tuple[float, float, float, float], resolution: float, crs: Any) -> "GeoBox":
@@ -52,6 +53,8 @@ def make_grid(region: tuple[float, float, float, float], resolution: float, crs:
     UsageError
         Where the CRS is missing, geographic or not in metres, the region is empty or the
         resolution not positive.
+    DataError
+        Where there would be more than 1,000,000,000 pixels: a place far off, or a wrong resolution.
 
     Examples
     --------
@@ -72,6 +75,11 @@ def make_grid(region: tuple[float, float, float, float], resolution: float, crs:
     left, bottom = (math.floor(edge / resolution + _SNAP) for edge in (west, south))
     right, top = (math.ceil(edge / resolution - _SNAP) for edge in (east, north))
     shape = (max(top - bottom, 1), max(right - left, 1))
+    if shape[0] * shape[1] > _MOST_PIXELS:
+        raise DataError(
+            f"a grid of {shape[0]:,} x {shape[1]:,} pixels of {resolution:g} m; at most {_MOST_PIXELS:,} are "
+            "allowed; look for places far off the others, or set a coarser project.resolution"
+        )
     affine = Affine(resolution, 0.0, left * resolution, 0.0, -resolution, (bottom + shape[0]) * resolution)
     return GeoBox(shape, affine, metric)
 

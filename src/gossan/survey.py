@@ -59,6 +59,8 @@ class SampleSource:
         Of a workbook; None: the first.
     crs
         Of the coordinates; None: the file's own, else the project's.
+    where
+        Condition on the columns that rows must meet, such as ``"medium = 'soil'"``; None: all rows.
     """
 
     path: str
@@ -72,6 +74,7 @@ class SampleSource:
     level_method: Literal["median", "quantile"] = "median"
     sheet: str | None = None
     crs: str | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The only opener of survey data, and the writer of every file of a run.
 
-Inside, each module importing only from those before it: ``files``, ``crs``, ``elements``, ``cells``,
-``rasters``, ``vectors``, ``tables``, ``where``, ``points``, ``outputs``, ``made``.
+Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
+``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``, ``rows``, ``where``,
+``analyses``, ``points``, ``outputs``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """

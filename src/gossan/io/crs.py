@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gossan.errors import UsageError
+from gossan.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pyproj
 
-__all__ = ["choose_crs", "parse_crs", "plain_crs", "reproject_points", "same_crs"]
+__all__ = ["choose_crs", "parse_crs", "plain_crs", "reproject_points", "same_crs", "transformer"]
 
 
 def parse_crs(crs: Any, what: str) -> "pyproj.CRS":
@@ -55,15 +55,32 @@ def choose_crs(
     return crs, {"crs": _name(crs), "crs_from": origin}
 
 
+def transformer(source: "pyproj.CRS", target: "pyproj.CRS") -> "pyproj.Transformer":
+    """Find the way from one CRS to another, easting before northing.
+
+    Raises
+    ------
+    DataError
+        There is none, as from a local grid.
+    """
+    import pyproj
+
+    try:
+        return pyproj.Transformer.from_crs(source, target, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        raise DataError(
+            f"no way is known from {_name(source)} to {_name(target)}; a CRS tied to the globe is needed; "
+            "set the crs of the file to what its coordinates are in"
+        ) from error
+
+
 def reproject_points(
     coordinates: NDArray[np.float64], source: "pyproj.CRS", target: "pyproj.CRS"
 ) -> NDArray[np.float64]:
     """Reproject (n, 2) coordinates; NaN where the target CRS has no place for them."""
-    import pyproj
-
     if same_crs(source, target):
         return coordinates
-    way = pyproj.Transformer.from_crs(source, target, always_xy=True)
+    way = transformer(source, target)
     moved = np.column_stack(way.transform(coordinates[:, 0], coordinates[:, 1]))
     return np.where(np.isfinite(moved).all(axis=1, keepdims=True), moved, np.nan)
 

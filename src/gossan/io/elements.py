@@ -2,13 +2,21 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gossan.errors import UsageError
 from gossan.io.files import naming
 
-__all__ = ["ElementColumn", "choose_elements", "column_name", "parse_column"]
+__all__ = [
+    "ElementColumn",
+    "choose_elements",
+    "column_name",
+    "parse_column",
+    "parse_unit",
+    "qualified_by",
+    "with_units",
+]
 
 _SYMBOLS = str.split(
     "H Li Be B C N F Na Mg Al Si P S Cl K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Rb Sr Y Zr Nb Mo "
@@ -26,17 +34,26 @@ _ELEMENT = {name: re.sub(r"[\dO].*", "", name) if name in _OXIDES else name for 
 _UPPER = {name.upper(): name for name in _ELEMENT}
 
 _UNITS = {
-    "ppm": ("ppm", "mgkg", "mgkg1", "ugg", "gt", "gpt", "gton", "gtonne"),
-    "ppb": ("ppb", "ngg", "ugkg", "mgt"),
+    "ppm": ("ppm", "mgkg", "mgkg1", "ugg", "ugg1", "gt", "gpt", "gton", "gtonne", "partspermillion"),
+    "ppb": ("ppb", "ngg", "ngg1", "ugkg", "ugkg1", "mgt", "partsperbillion"),
     "ppt": ("ppt", "pgg", "ngkg"),
-    "pct": ("pct", "percent", "perc", "%", "wt%", "wtpct", "wtpercent"),
+    "pct": ("pct", "percent", "perc", "%", "wt%", "wtpct", "wtpercent", "weight%", "mass%"),
 }
 _UNIT_OF = {written: unit for unit, spellings in _UNITS.items() for written in spellings}
-_METHODS = r"icp(?:ms|oes|aes|es)?|p?xrf|inaa|naa|aas|fa|ar|aqr|4a|ma|oes|ms|tot(?:al)?|t"
+#: methods as suffixes, also as the codes of laboratories, such as ME-MS61, Au-AA25, FA50
+_METHODS = (
+    r"(?:me|au|hg|tr|fus|td)?(?:icp|ms|aa|xrf)\d+[a-z]?|icp(?:ms|oes|aes|es)?|p?xrf|inaa|naa|gfaas|hgcv|aas|aa"
+    r"|fa\d*|aquaregia|ar|aqr|4acid|4a|ma\d*|aq\d*|oes|ms|fusion|tot(?:al)?|t"
+)
 _UNIT_SPELLINGS = "|".join(sorted(_UNIT_OF, key=len, reverse=True))
 _REST = re.compile(rf"(?:{_METHODS})*?(?P<unit>{_UNIT_SPELLINGS})?(?:{_METHODS})*?")
 _NAME = re.compile(r"(?P<body>[A-Za-z][A-Za-z0-9]*)(?:[\s_\-(\[{.,:]+(?P<rest>.*))?", re.DOTALL)
 _DUPLICATE = re.compile(r"\.\d+$")  # pandas' mark on a header that comes twice
+_QUALIFIER = re.compile(
+    r"(?P<of>.+?)[\s_.\-]*(?<=[\s_.\-])"
+    r"(?:q|qc|qual|qualifiers?|flags?|rem|remarks?|sign|lt|qlf|qlfr|code|dl_?flag)",
+    re.IGNORECASE,
+)
 _GLUED = re.compile(r"(?P<body>[A-Z][a-z]?)(?P<rest>ppm|ppb|pct|%|PPM|PPB|PCT)")
 
 #: Cyrillic and Greek letters that look like Latin ones; mu is the u of ug/g
@@ -93,6 +110,44 @@ def parse_column(name: str) -> ElementColumn | None:
     return ElementColumn(name, symbol, "" if species == symbol else species, unit)
 
 
+def parse_unit(text: str) -> str:
+    """Read the cell of a row of units; empty where it is none.
+
+    Examples
+    --------
+    >>> [parse_unit(text) for text in ("ppm", "(ng/g)", "wt. %", "Cu")]
+    ['ppm', 'ppb', 'pct', '']
+    """
+    folded = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKE).lower()
+    return _UNIT_OF.get(re.sub(r"[^0-9a-z%]", "", folded), "")
+
+
+def with_units(columns: Sequence[ElementColumn], units: Mapping[str, str]) -> list[ElementColumn]:
+    """Give columns that name no unit the one that stands in the row of units."""
+    return [one if one.unit else replace(one, unit=units.get(one.column, "")) for one in columns]
+
+
+def qualified_by(columns: Sequence[str], elements: Sequence[ElementColumn]) -> dict[str, str]:
+    """Find the columns of qualifiers: name of an element's column -> name of its column of signs.
+
+    Examples
+    --------
+    >>> qualified_by(["Si_ppm", "Si_Q", "Au_flag"], [parse_column("Si_ppm")])
+    {'Si_ppm': 'Si_Q'}
+    """
+    found: dict[str, str] = {}
+    for name in columns:
+        match = _QUALIFIER.fullmatch(name.strip())
+        if match is None:
+            continue
+        parsed = parse_column(match["of"])
+        for one in elements:
+            same = one.column.casefold() == match["of"].casefold()
+            if same or (parsed and (parsed.symbol, parsed.oxide) == (one.symbol, one.oxide)):
+                found.setdefault(one.column, name)
+    return found
+
+
 def _species(body: str) -> str | None:
     """Canonical element or oxide, also an iron oxide with the T of total behind it."""
     text = re.sub(r"^(Fe2O3|FeO)T$", r"\1", body, flags=re.IGNORECASE)
@@ -123,33 +178,42 @@ def choose_elements(
     Parameters
     ----------
     wanted
-        Symbols, oxides or names of columns; None takes every column recognised.
+        Symbols, oxides or names of columns; None takes every column recognised. A symbol takes every
+        column that holds it: the reader uses the one with the most values.
     taken
         Columns with another part to play (coordinates).
 
     Raises
     ------
     UsageError
-        None is recognised, a wanted one is not there, or two columns hold one element.
+        None is recognised, a wanted one is not there, or two columns named hold one element.
     """
     free = [name for name in columns if name not in taken and not _is_coordinate(name, columns)]
     found = [parsed for parsed in map(parse_column, free) if parsed is not None]
-    chosen = found if wanted is None else [_find(name, found, list(columns)) for name in wanted]
+    if wanted is None:
+        chosen = found
+    else:
+        asked = [_find(name, found, list(columns)) for name in wanted]
+        _refuse_twice(asked)
+        chosen = [one for group in asked for one in group]
     if not chosen:
         raise UsageError(
             f"no element column is recognised; {naming('', list(columns))}; "
             "names such as Cu, Cu_ppm, Fe2O3_pct or Au (ng/g) are; rename them or list [samples] elements"
         )
+    return chosen
+
+
+def _refuse_twice(asked: Sequence[Sequence[ElementColumn]]) -> None:
     columns_of: dict[str, list[str]] = {}
-    for one in chosen:
-        columns_of.setdefault(one.symbol, []).append(one.column)
+    for group in asked:
+        columns_of.setdefault(group[0].symbol, []).append(group[0].column)
     twice = [f"{symbol} ({', '.join(same)})" for symbol, same in columns_of.items() if len(same) > 1]
     if twice:
         raise UsageError(
-            f"several columns hold one element: {'; '.join(twice)}; an element may come once; "
-            "list what to use in [samples] elements, where needed by the name of its column"
+            f"[samples] elements names several columns for one element: {'; '.join(twice)}; an element may "
+            "come once; take one of them out"
         )
-    return chosen
 
 
 def _is_coordinate(name: str, columns: Sequence[str]) -> bool:
@@ -157,9 +221,9 @@ def _is_coordinate(name: str, columns: Sequence[str]) -> bool:
     return (name == "y" and "x" in columns) or (name == "Y" and "X" in columns)
 
 
-def _find(wanted: str, found: Sequence[ElementColumn], columns: list[str]) -> ElementColumn:
+def _find(wanted: str, found: Sequence[ElementColumn], columns: list[str]) -> list[ElementColumn]:
     if wanted in columns:
-        return parse_column(wanted) or ElementColumn(wanted, wanted, "", "")
+        return [parse_column(wanted) or ElementColumn(wanted, wanted, "", "")]
     asked = parse_column(wanted)
     hits = [
         one
@@ -169,13 +233,8 @@ def _find(wanted: str, found: Sequence[ElementColumn], columns: list[str]) -> El
         and asked.oxide in ("", one.oxide)
         and asked.unit in ("", one.unit)
     ]
-    if len(hits) == 1:
-        return hits[0]
     if not hits:
         raise UsageError(
             f"[samples] elements has {wanted!r}, which no column holds; {naming(wanted, columns)}"
         )
-    held = ", ".join(repr(one.column) for one in hits)
-    raise UsageError(
-        f"[samples] elements has {wanted!r}, held by the columns {held}; name one of these columns instead"
-    )
+    return hits

@@ -3,15 +3,16 @@
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from gossan.errors import MissingFileError, RunError, UsageError
+from gossan.errors import DataError, MissingFileError, RunError, UsageError
 
-__all__ = ["check_file", "file_hash", "file_kind", "naming", "replacing"]
+__all__ = ["check_content", "check_file", "driver_of", "file_hash", "file_kind", "naming", "replacing"]
 
 Kind = Literal["text", "workbook", "vector", "raster"]
 
@@ -30,6 +31,22 @@ _SIDECARS: dict[str, tuple[str, ...]] = {
 }
 _BLOCK = 1 << 20
 
+#: What may open a raster, by its ending: none of these goes to the network.
+_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".asc": "AAIGrid", ".img": "HFA", ".vrt": "VRT"}
+#: How a vector file begins; a description of a service under such a name would be fetched from the network.
+_BEGINS = {
+    ".gpkg": (b"SQLite format 3\x00",),
+    ".shp": (b"\x00\x00\x27\x0a",),
+    ".fgb": (b"fgb",),
+    **dict.fromkeys((".geojson", ".json"), (b"{",)),
+}
+_MOST_VRT = 50 << 20
+#: Kinds of virtual rasters and bands that only take pixels from files; others run functions.
+_PLAIN_VRT = (None, "VRTSourcedRasterBand", "VRTWarpedDataset", "VRTWarpedRasterBand", "VRTRawRasterBand")
+#: Letters of an ASCII grid under its head; GDAL takes words for zeros.
+_NUMERIC = b"0123456789+-.eEnNaAiIfFdD \t\r\n"
+_LONGEST = 300
+
 
 def check_file(path: Path, what: str) -> None:
     """Refuse a file that is not there; ``what`` names its part in the project, such as ``samples``.
@@ -39,9 +56,21 @@ def check_file(path: Path, what: str) -> None:
     MissingFileError
         There is no such file.
     """
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise MissingFileError(f"{what} file {path} {found}; give the path of a file, from [project] data")
+    try:
+        there, folder = path.is_file(), path.is_dir()
+    except OSError:  # a name too long for any file
+        there = folder = False
+    if not there:
+        found = "is a folder" if folder else "does not exist"
+        raise MissingFileError(
+            f"{what} file {_shown(str(path))} {found}; give the path of a file, from [project] data"
+        )
+
+
+def _shown(text: str) -> str:
+    """Text as it may stand in a line: nothing that cannot be printed, and no more than is read."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}..."
 
 
 def file_kind(path: Path, what: str, allowed: tuple[Kind, ...]) -> Kind:
@@ -64,6 +93,90 @@ def file_kind(path: Path, what: str, allowed: tuple[Kind, ...]) -> Kind:
     return kind
 
 
+def check_content(path: Path, what: str) -> None:
+    """Refuse a file that is not what its ending says, or that sends its reader elsewhere.
+
+    Raises
+    ------
+    DataError
+        It begins otherwise, or is a virtual raster of sources that are no files.
+    """
+    ending = path.suffix.lower()
+    with path.open("rb") as stream:
+        start = stream.read(64)
+    if ending == ".vrt":
+        _check_virtual(path, what)
+    if ending == ".shp" and not any(path.with_suffix(one).is_file() for one in (".shx", ".SHX")):
+        raise DataError(
+            f"{what} file {path.name} has no {path.stem}.shx beside it; a Shapefile has .shp, .shx and .dbf; "
+            "copy all of its parts"
+        )
+    if ending == ".asc":
+        _check_numbers(path, what)
+    begins = _BEGINS.get(ending, ())
+    if begins and not start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n").startswith(begins):
+        raise DataError(
+            f"{what} file {path.name} cannot be read: it does not begin like {ending}; repair or re-export it"
+        )
+
+
+def _check_virtual(path: Path, what: str) -> None:
+    """Refuse a virtual raster whose pixels do not come from plain files that are there."""
+    from xml.etree import ElementTree
+
+    text = path.read_bytes()[: _MOST_VRT + 1]
+    try:
+        parts = list(ElementTree.fromstring(text).iter())
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise DataError(f"{what} file {path.name} is no virtual raster: {error}; export it anew") from error
+    plain = all(part.get("subClass") in _PLAIN_VRT for part in parts) and len(text) <= _MOST_VRT
+    for part in parts:
+        if part.tag in ("SourceFilename", "SourceDataset"):
+            source = path.parent / (part.text or "").strip()
+            try:
+                plain = plain and source.is_file() and not _begins_like_text(source)
+            except (OSError, ValueError):
+                plain = False
+    if not plain:
+        raise DataError(
+            f"{what} file {path.name} takes its pixels from archives, addresses, programs or files that "
+            "are not there; plain rasters beside it are allowed; export it as GeoTIFF"
+        )
+
+
+def _begins_like_text(path: Path) -> bool:
+    """Whether a file is a description, of another virtual raster or of a service, rather than pixels."""
+    with path.open("rb") as stream:
+        return stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"<", b"{"))
+
+
+def _check_numbers(path: Path, what: str) -> None:
+    """Refuse an ASCII grid that holds anything but numbers under its head."""
+    with path.open("rb") as stream:
+        place = 0
+        while re.match(rb"\s*[A-Za-z_]{4,}\s", stream.readline(_BLOCK)):
+            place = stream.tell()
+        stream.seek(place)
+        while block := stream.read(_BLOCK):
+            if odd := block.translate(None, _NUMERIC):
+                raise DataError(
+                    f"{what} file {path.name} holds {_shown(odd[:20].decode('latin-1'))!r} among its values; "
+                    "an ASCII grid holds numbers; export it anew"
+                )
+
+
+def driver_of(path: Path) -> str:
+    """Name the driver that opens a raster: that of its ending, whatever stands inside.
+
+    An ``.img`` is of ERDAS Imagine, or else of ENVI.
+    """
+    driver = _DRIVERS[path.suffix.lower()]
+    if driver != "HFA":
+        return driver
+    with path.open("rb") as stream:
+        return "HFA" if stream.read(15) == b"EHFA_HEADER_TAG" else "ENVI"
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file as hexadecimal text; the sidecars that change how it reads are part of it."""
     check_file(path, "input")
@@ -80,10 +193,11 @@ def file_hash(path: Path) -> str:
 def naming(wanted: str, known: list[str]) -> str:
     """Say which names are close to one that is not there, or list the known ones."""
     folded = {name.casefold(): name for name in known}
+    wanted = wanted[:_LONGEST]
     close = [folded[hit] for hit in get_close_matches(wanted.casefold(), list(folded), n=3, cutoff=0.6)]
     if close:
         return "close ones are " + ", ".join(repr(name) for name in close)
-    shown = ", ".join(repr(name) for name in known[:20])
+    shown = ", ".join(repr(_shown(name)) for name in known[:20])
     return f"there are {shown}{', ...' if len(known) > 20 else ''}" if known else "there are none"
 
 

@@ -5,6 +5,7 @@ The same content always gives the same bytes.
 
 import json
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,9 @@ __all__ = [
 #: The clock that GeoPackages are written with.
 _FIXED_DATE = "2023-01-01T00:00:00.000Z"
 _CLASSES = "classes"
+#: What starts a formula or a call to a program, and what may stand before it unseen.
+_FORMULA = ("=", "+", "-", "\u2212", "@", "|", "%")
+_UNSEEN = "".join(map(chr, range(0x21))) + "\x7f\xa0\u200b\u200c\u200d\u2060\ufeff"
 
 
 # ---- rasters
@@ -243,9 +247,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _harmless(value: Any) -> Any:
-    """Guard text that begins like a formula; a plain number does nothing."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("=", "+", "-", "@")):
-        return "'" + value if isinstance(value, str) and value[:1] in ("\t", "\r") else value
+    """Guard text that begins like a formula, as any spreadsheet takes it; a plain number does nothing."""
+    if not isinstance(value, str):
+        return value
+    if value[:1] in ("\t", "\r"):
+        return "'" + value
+    bare = unicodedata.normalize("NFKC", value).lstrip(_UNSEEN)
+    if not bare.startswith(_FORMULA):
+        return value
     try:
         float(value)
     except ValueError:

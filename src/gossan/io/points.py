@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import DataError, DataWarning
-from gossan.io.cells import read_cells, replace_censored
-from gossan.io.elements import ElementColumn, choose_elements
-from gossan.io.tables import Points, read_points
+from gossan.io.analyses import read_analyses
+from gossan.io.cells import interpret
+from gossan.io.elements import ElementColumn, choose_elements, qualified_by, with_units
+from gossan.io.rows import media_of, quality_rows, role_columns
+from gossan.io.tables import Points, find_pair, read_points
+from gossan.io.text import Plan
 from gossan.io.vectors import find_column
-from gossan.io.where import rows_where
+from gossan.io.where import columns_of, rows_where
 from gossan.survey import Deposits, DepositSource, Samples, SampleSource
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pandas as pd
 
 __all__ = ["read_deposits", "read_samples"]
 
 #: columns that may name a deposit, best first
 _NAMES = ("name", "(deposit|site|mine|prospect)_?name", "title", "deposit", "((deposit|occ|site|mine)_?)?id")
-_MUCH_CENSORED = 0.3
+_PH = (0.5, 13.0)
+_WHERE = "[samples] where"
 #: columns that may name the survey that a sample is of, best first
 _SURVEYS = (
     "(survey|campaign|project)[_ ]?(name|id|no|year)?",
@@ -38,14 +43,18 @@ def read_samples(
     """Read the analyses of a survey.
 
     Values below a limit are replaced as ``source.censored`` says; values above one stay at it. Zeros
-    are missing under a logarithm. Samples outside the area are kept, since interpolation uses them,
-    and counted.
+    are missing under a logarithm. Every element comes in one unit, as the element and not as an oxide.
+    Standards, blanks and duplicates that a column tells are dropped. Samples outside the area are kept, since
+    interpolation uses them, and counted; so are several at one position, which interpolation merges by
+    their mean.
 
     Returns
     -------
     The samples in the project's CRS, one column an element, not transformed; and the counts: ``rows``,
-    ``kept``, ``dropped`` by reason, ``elements`` by rule, ``left_out``, ``ignored`` columns,
-    ``coincident`` rows on a position used before.
+    ``kept``, ``dropped`` by reason, ``elements`` by rule, ``left_out``, ``alternatives`` (columns of an
+    element that were not used), ``suspect_units``, ``qualifiers``, ``ignored`` columns, ``media``,
+    ``impossible`` values of pH, ``coincident`` rows on a position used before, ``repeated`` rows that share
+    theirs, ``negative_easting``.
 
     Raises
     ------
@@ -54,23 +63,27 @@ def read_samples(
     DataError
         No row is left; an element is constant, or was asked for and has no value.
     """
-    points = read_points(path, source, crs, "samples")
-    chosen = choose_elements(list(points.cells.columns), source.elements, taken=points.used)
-    values, elements, left_out = _analyses(points, chosen, source)
+    points = read_points(
+        path, source, crs, "samples", plan=lambda columns: _plan(columns, source), choose=_choose(source)
+    )
+    chosen = with_units(_elements(points.columns, source), points.units)
+    signs = qualified_by(points.columns, chosen)
+    media, impossible = media_of(points.cells), _impossible(points)
+    values, units, found = read_analyses(points, chosen, signs, source)
     import pandas as pd
 
-    survey = _survey_column(points, source)
-    taken = {one.column for one in chosen} | set(points.used)
+    survey = _survey_column(points.columns, source)
+    taken = {one.column for one in chosen} | set(points.used) | set(signs.values())
     counts = points.counts | {
-        "elements": elements,
-        "left_out": left_out,
+        **found,
         "survey": survey,
-        "ignored": [name for name in points.cells.columns if name not in taken],
+        "ignored": [name for name in points.columns if name not in taken],
+        "media": None if media is None else {"column": media[0], "rows": media[1]},
+        "impossible": impossible,
         **_positions(points.coordinates, area),
     }
-    _warn_elements(elements, left_out)
-    units = {one.symbol: one.measured_in for one in chosen if one.symbol in values}
-    frame = pd.DataFrame(values, columns=list(values))
+    _warn_rows(counts)
+    frame = pd.DataFrame(values, columns=list(values), copy=False)
     surveys = tuple(_texts(points.cells, survey)) if survey else None
     return Samples(points.coordinates, frame, units, surveys), counts
 
@@ -93,7 +106,7 @@ def read_deposits(
         No row is left.
     """
     points = read_points(path, source, crs, "deposits")
-    columns = list(points.cells.columns)
+    columns = points.columns
     keep = np.ones(len(points.cells), dtype=bool)
     if source.where is not None:
         keep = rows_where(source.where, points.cells)
@@ -116,68 +129,84 @@ def read_deposits(
     return Deposits(coordinates, names, camps), counts | _positions(coordinates, area)
 
 
-def _survey_column(points: Points, source: SampleSource) -> str | None:
+def _survey_column(columns: list[str], source: SampleSource) -> str | None:
     """Column that names the survey: the one given, else the first that is called so."""
-    columns = list(points.cells.columns)
     if source.survey is not None:
         return find_column(source.survey, columns, "[samples] survey")
-    free = [name for name in columns if name not in points.used]
-    return next((one for known in _SURVEYS for one in free if re.fullmatch(known, one, re.IGNORECASE)), None)
+    return next(
+        (one for known in _SURVEYS for one in columns if re.fullmatch(known, one, re.IGNORECASE)), None
+    )
 
 
-def _analyses(
-    points: Points, chosen: Sequence[ElementColumn], source: SampleSource
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any], dict[str, str]]:
-    """Values by element, counts by element, and why an element was left out."""
-    values: dict[str, NDArray[np.float64]] = {}
-    counts: dict[str, Any] = {}
-    left_out: dict[str, str] = {}
-    for one in chosen:
-        numbers, code = read_cells(points.cells[one.column], comma=points.comma)
-        found = replace_censored(numbers, code, source.censored, positive=source.transform != "none")
-        why = _no_contrast(numbers, found)
-        if why and (source.elements is not None or (why == "constant" and not _only_limits(found))):
-            raise DataError(
-                f"element {one.symbol} (column {one.column!r}) is {why} over {len(numbers)} samples; "
-                "it must vary; leave it out by listing the others in [samples] elements"
-            )
-        counts[one.symbol] = {"column": one.column, "unit": one.measured_in, **found}
-        if why:
-            left_out[one.symbol] = why
-        else:
-            values[one.symbol] = numbers
-    if not values:
-        raise DataError("no element column of the samples holds values that vary; one at least is needed")
-    return values, counts, left_out
+def _plan(columns: list[str], source: SampleSource) -> Plan:
+    """Numbers of the elements and of pH; text of what says which rows and values count."""
+    elements = _elements(columns, source)
+    signs = set(qualified_by(columns, elements).values())
+    survey = _survey_column(columns, source)
+    where = [] if source.where is None else columns_of(source.where, columns, _WHERE)
+    text = [*role_columns(columns), *signs, *where, *([survey] if survey else [])]
+    numbers = [*(one.column for one in elements), *(name for name in columns if _is_ph(name))]
+    return Plan(dict.fromkeys(numbers), dict.fromkeys(text))
 
 
-def _no_contrast(numbers: NDArray[np.float64], found: dict[str, int]) -> str:
-    finite = numbers[np.isfinite(numbers)]
-    if not len(finite):
-        return "without any value"
-    return "constant" if finite.min() == finite.max() else ""
+def _elements(columns: list[str], source: SampleSource) -> list[ElementColumn]:
+    given = [name for name in columns if name in (source.x, source.y)]
+    return choose_elements(columns, source.elements, taken=given or find_pair(columns) or ())
 
 
-def _only_limits(found: dict[str, int]) -> bool:
-    """Whether nothing was measured, so that being constant says nothing."""
-    return found["measured"] == 0
+def _choose(source: SampleSource) -> Callable[["pd.DataFrame"], tuple[NDArray[np.bool_], dict[str, int]]]:
+    """Leave out standards, blanks and duplicates, and what ``where`` does not hold for."""
+
+    def choose(cells: "pd.DataFrame") -> tuple[NDArray[np.bool_], dict[str, int]]:
+        kinds = quality_rows(cells)
+        keep = np.ones(len(cells), dtype=bool)
+        for rows in kinds.values():
+            keep &= ~rows
+        dropped = {kind: int(rows.sum()) for kind, rows in kinds.items()}
+        if source.where is not None:
+            holds = rows_where(source.where, cells, setting=_WHERE)
+            dropped["where"] = int((keep & ~holds).sum())
+            keep &= holds
+        return keep, dropped
+
+    return choose
 
 
-def _warn_elements(elements: dict[str, Any], left_out: dict[str, str]) -> None:
-    told = [f"{name} left out ({why})" for name, why in left_out.items()]
-    for name, found in elements.items():
-        below = found.get("below", 0)
-        valued = below + found["measured"] + found.get("above", 0)
-        if name not in left_out and below > _MUCH_CENSORED * valued:
-            told.append(f"{name} {100 * below / valued:.0f} % below detection")
-        if "text" in found:
-            told.append(f"{name} has {found['text']} cells of other text, taken as missing")
+def _is_ph(name: str) -> bool:
+    return re.fullmatch(r"ph([_ ].*)?", name.strip(), re.IGNORECASE) is not None and "ppm" not in name
+
+
+def _impossible(points: Points) -> dict[str, dict[str, Any]]:
+    """Count values of pH that no water or soil has: codes for nothing."""
+    found = {}
+    for name in (one for one in points.numbers if _is_ph(one)):
+        values, code = interpret(points.numbers[name], comma=points.comma)
+        rows = int(((code == 0) & ~((values >= _PH[0]) & (values <= _PH[1]))).sum())
+        found[name] = {"rows": rows, "allowed": list(_PH)}
+    return {name: told for name, told in found.items() if told["rows"]}
+
+
+def _warn_rows(counts: dict[str, Any]) -> None:
+    told = []
+    media = counts["media"]
+    if media and len(media["rows"]) > 1:
+        shown = ", ".join(f"{n} {medium}" for medium, n in media["rows"].items())
+        told.append(
+            f"several media in column {media['column']!r} ({shown}) are used together; choose with "
+            f"[samples] where, such as \"{media['column']} = '{next(iter(media['rows']))}'\""
+        )
+    told += [f"{name} is impossible in {one['rows']} rows" for name, one in counts["impossible"].items()]
     if told:
         warnings.warn(f"samples: {'; '.join(told)}", DataWarning, stacklevel=3)
 
 
 def _positions(coordinates: NDArray[np.float64], area: "gpd.GeoDataFrame | None") -> dict[str, int]:
-    counts = {"coincident": len(coordinates) - len(np.unique(coordinates, axis=0))}
+    _, often = np.unique(coordinates, axis=0, return_counts=True)
+    counts = {
+        "coincident": len(coordinates) - len(often),
+        "repeated": int(often[often > 1].sum()),
+        "negative_easting": int((coordinates[:, 0] < 0).sum()),
+    }
     if area is not None:
         import shapely
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gossan.errors import DataError, UsageError
 from gossan.io.crs import choose_crs, plain_crs
-from gossan.io.files import file_kind
+from gossan.io.files import check_content, driver_of, file_kind
 from gossan.survey import Layer, RasterSource
 
 if TYPE_CHECKING:
@@ -45,15 +45,16 @@ def read_raster(
     import rasterio
 
     file_kind(path, what, ("raster",))
+    check_content(path, what)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.open(path) as file:
+            with rasterio.open(path, driver=driver_of(path)) as file:
                 values, missing = _read_band(file, path, source.band, what)
                 grid, told = _grid(file, path, source.crs, crs, what)
                 unit = file.units[source.band - 1] or ""
     except rasterio.errors.RasterioError as error:
-        said = " ".join(str(error).split())
+        said = " ".join(str(error.__cause__ or error).split())
         raise DataError(f"{what} file {path.name} cannot be read: {said}; repair or re-export it") from error
     name = source.name or path.stem
     if missing.all():
@@ -110,7 +111,9 @@ def _read_band(file: Any, path: Path, band: int, what: str) -> tuple[NDArray[Any
             f"{what} file {path.name} holds complex numbers; real ones are allowed; export one part"
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        missing = ~(np.abs(values.astype(np.float64)) < _ABSURD)
+        missing = np.zeros(values.shape, dtype=bool)
+        if np.issubdtype(values.dtype, np.floating):
+            missing |= ~(np.abs(values) < _ABSURD)
         nodata = file.nodatavals[band - 1]
         if nodata is not None and np.isfinite(nodata):
             missing |= (

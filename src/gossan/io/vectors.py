@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import DataError, DataWarning, UsageError
-from gossan.io.crs import choose_crs, parse_crs, same_crs
-from gossan.io.files import file_kind, naming
+from gossan.io.crs import choose_crs, parse_crs, same_crs, transformer
+from gossan.io.files import check_content, file_kind, naming
+from gossan.io.places import refuse_misplaced
 from gossan.io.rasters import read_raster
 from gossan.survey import FaultSource, GeologySource, Layer, RasterSource
 
@@ -79,11 +80,14 @@ def read_faults(
     frame, told = _to_project(frame, source.crs, crs, "faults")
     parts, origin = shapely.get_parts(_collections_to_parts(frame.geometry), return_index=True)
     line = np.isin(shapely.get_type_id(parts), (_LINE, _RING))
-    whole = line & (shapely.length(parts) > 0) & _finite(parts)
+    placed = line & _finite(parts)
+    whole = placed.copy()
+    whole[placed] = shapely.length(parts[placed]) > 0
     dropped = {
         "rows without geometry": len(frame) - len(np.unique(origin)),
         "parts that are no lines": int((~line).sum()),
-        "lines without length": int((line & ~whole).sum()),
+        "lines without length": int((placed & ~whole).sum()),
+        "outside the CRS": int((line & ~placed).sum()),
     }
     if not whole.any():
         raise DataError(
@@ -134,11 +138,12 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
     import pyogrio
     import shapely
 
+    check_content(path, what)
     try:
         name = _layer_name(path, what, layer)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            frame = pyogrio.read_dataframe(path, layer=name)
+            frame, closed = _read_layer(path, name)
     except (
         pyogrio.errors.DataSourceError,
         pyogrio.errors.DataLayerError,
@@ -159,7 +164,23 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
     frame["geometry"] = shapely.force_2d(frame.geometry.to_numpy())
-    return frame, {"rows": len(frame), "layer": name}
+    return frame, {"rows": len(frame), "layer": name, **closed}
+
+
+def _read_layer(path: Path, name: str) -> tuple[Any, dict[str, int]]:
+    """Read a layer; where a ring is left open or no geometry can be made, close or leave out only that."""
+    import pyogrio
+    import shapely
+
+    try:
+        return pyogrio.read_dataframe(path, layer=name), {}
+    except shapely.errors.ShapelyError:
+        frame = pyogrio.read_dataframe(path, layer=name, on_invalid="fix")
+        whole = pyogrio.read_dataframe(path, layer=name, on_invalid="ignore")
+        closed = whole.geometry.isna() & frame.geometry.notna()
+        if closed.any():
+            warnings.warn(f"closed {int(closed.sum())} open rings", DataWarning, stacklevel=2)
+        return frame, {"closed": int(closed.sum())}
 
 
 def find_column(wanted: str, columns: list[str], setting: str) -> str:
@@ -207,10 +228,24 @@ def _to_project(
 ) -> tuple["gpd.GeoDataFrame", dict[str, str]]:
     source, told = choose_crs(frame.crs, given, project, what)
     target = parse_crs(project, "[project] crs")
+    refuse_misplaced(
+        _corners(frame), (source, target), what, "", assumed=told["crs_from"].startswith("assumed")
+    )
+    if not same_crs(source, target):
+        transformer(source, target)  # refuses where there is no way
     frame = frame.set_crs(source, allow_override=True)
     return (
         frame.set_crs(target, allow_override=True) if same_crs(source, target) else frame.to_crs(target)
     ), told
+
+
+def _corners(frame: "gpd.GeoDataFrame") -> NDArray[np.float64]:
+    """Two corners of every geometry that has a place."""
+    import shapely
+
+    bounds = shapely.bounds(frame.geometry.to_numpy())
+    bounds = bounds[np.isfinite(bounds).all(axis=1)]
+    return np.concatenate([bounds[:, :2], bounds[:, 2:]])
 
 
 def _attribute(frame: "gpd.GeoDataFrame", given: str | None) -> str:
@@ -219,6 +254,11 @@ def _attribute(frame: "gpd.GeoDataFrame", given: str | None) -> str:
     columns = [str(name) for name in frame.columns if name != "geometry"]
     if given is not None:
         return find_column(given, columns, "[geology] attribute")
+    if not columns:
+        raise DataError(
+            "geology has polygons without attributes; one that names the rock unit is needed; a Shapefile "
+            "has them in its .dbf: copy that too"
+        )
     text = [name for name in columns if not is_numeric_dtype(frame[name].dtype)]
     if len(text) != 1:
         raise UsageError(
@@ -245,7 +285,10 @@ def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.Ge
     present[present] = _finite(geometry[present])
     geometry[~present] = None
     broken = present & ~shapely.is_valid(geometry)
-    geometry[broken] = shapely.make_valid(geometry[broken])
+    geometry[broken] = _repaired(geometry[broken])
+    hopeless = present & shapely.is_missing(geometry)
+    present &= ~hopeless
+    broken &= ~hopeless
     parts, origin = shapely.get_parts(_collections_to_parts(geometry), return_index=True)
     flat = (shapely.get_type_id(parts) == _POLYGON) & (shapely.area(parts) > 0)
     kept = np.unique(origin[flat])
@@ -253,15 +296,40 @@ def _polygons(frame: "gpd.GeoDataFrame", what: str, path: Path) -> tuple["gpd.Ge
         raise DataError(f"{what} file {path.name} holds no polygon; polygons are allowed; {_seen(frame)}")
     mixed = np.union1d(origin[~flat], np.flatnonzero(shapely.get_type_id(geometry) == _COLLECTION))
     for row in np.intersect1d(mixed, kept):
-        geometry[row] = shapely.multipolygons(parts[(origin == row) & flat])
+        geometry[row] = shapely.union_all(parts[(origin == row) & flat])  # they may overlap
     dropped = {
         "rows without geometry": int((~present).sum()),
         "rows without a polygon": int(present.sum()) - len(kept),
         "parts that are no polygons": int((~flat).sum()),
     }
     _warn_dropped(what, dropped)
+    if broken.any():
+        warnings.warn(f"{what}: repaired {int(broken.sum())} invalid polygons", DataWarning, stacklevel=3)
     frame = frame.set_geometry(geometry, crs=frame.crs).iloc[kept].reset_index(drop=True)
     return frame, {"kept": len(kept), "repaired": int(broken.sum()), "dropped": dropped}
+
+
+def _repaired(geometry: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Make polygons valid; None where GEOS cannot."""
+    import shapely
+
+    try:
+        return np.asarray(shapely.make_valid(geometry), dtype=object)
+    except shapely.errors.GEOSException:
+        return np.array([_repaired_one(one) for one in geometry], dtype=object)
+
+
+def _repaired_one(geometry: Any) -> Any:
+    import shapely
+
+    try:
+        return shapely.make_valid(geometry)
+    except shapely.errors.GEOSException:
+        pass
+    try:
+        return shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+    except shapely.errors.GEOSException:
+        return None
 
 
 def _collections_to_parts(geometry: Any) -> NDArray[np.object_]:

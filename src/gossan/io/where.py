@@ -1,4 +1,4 @@
-"""The filter of ``[deposits] where``: comparisons of columns joined by ``and``; nothing is ever run."""
+"""The filter ``where``: comparisons of columns joined by ``and``; nothing is ever run."""
 
 import operator
 import re
@@ -15,7 +15,7 @@ from gossan.io.vectors import find_column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["rows_where"]
+__all__ = ["columns_of", "rows_where"]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|`(?P<column>[^`]+)`|(?P<sign>==|!=|<=|>=|=|<|>|\(|\)|\[|\]|,)"""
@@ -33,7 +33,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 _Token = tuple[str, str]
 
 
-def rows_where(text: str, table: "pd.DataFrame") -> NDArray[np.bool_]:
+def rows_where(text: str, table: "pd.DataFrame", *, setting: str = "[deposits] where") -> NDArray[np.bool_]:
     """Rows of a table for which a condition holds.
 
     Parameters
@@ -42,6 +42,8 @@ def rows_where(text: str, table: "pd.DataFrame") -> NDArray[np.bool_]:
         ``column op value``, joined by ``and``; op is one of = == != < <= > >= in; a value is a number,
         a word or quoted text; ``in`` takes several in brackets. A column with blanks stands in
         backticks.
+    setting
+        Where the condition was given, for messages.
 
     Returns
     -------
@@ -59,14 +61,47 @@ def rows_where(text: str, table: "pd.DataFrame") -> NDArray[np.bool_]:
     array([ True, False])
     """
     keep = np.ones(len(table), dtype=bool)
-    clause: list[_Token] = []
-    for token in [*_tokens(text), ("end", "and")]:
-        if token[1].lower() == "and" and token[0] in ("word", "end"):
-            keep &= _clause(clause, table, text)
-            clause = []
-        else:
-            clause.append(token)
+    try:
+        for clause in _clauses(text):
+            keep &= _clause(clause, table, setting)
+    except _UnreadableError as error:
+        raise _refusal(text, setting) from error
     return keep
+
+
+def columns_of(text: str, columns: list[str], setting: str) -> list[str]:
+    """List the columns that a condition names.
+
+    Raises
+    ------
+    UsageError
+        The condition cannot be read, or names a column that is not there.
+    """
+    try:
+        named = [_column(clause) for clause in _clauses(text)]
+    except _UnreadableError as error:
+        raise _refusal(text, setting) from error
+    return [find_column(name, columns, f"{setting}, column") for name in named]
+
+
+class _UnreadableError(Exception):
+    """Tells that a condition is not of the form that is read."""
+
+
+def _clauses(text: str) -> list[list[_Token]]:
+    clauses: list[list[_Token]] = [[]]
+    for token in _tokens(text):
+        if token[0] == "word" and token[1].lower() == "and":
+            clauses.append([])
+        else:
+            clauses[-1].append(token)
+    return clauses
+
+
+def _column(tokens: list[_Token]) -> str:
+    if len(tokens) < 3 or tokens[0][0] not in ("word", "column"):
+        raise _UnreadableError
+    return tokens[0][1]
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -74,41 +109,40 @@ def _tokens(text: str) -> list[_Token]:
     while text[place:].strip():
         match = _TOKEN.match(text, place)
         if match is None:
-            raise _unreadable(text)
+            raise _UnreadableError
         kind = str(match.lastgroup)
         found.append((kind, match[kind][1:-1] if kind == "quoted" else match[kind]))
         place = match.end()
     return found
 
 
-def _clause(tokens: list[_Token], table: "pd.DataFrame", text: str) -> NDArray[np.bool_]:
-    if len(tokens) < 3 or tokens[0][0] not in ("word", "column"):
-        raise _unreadable(text)
-    name = find_column(tokens[0][1], [str(column) for column in table.columns], "[deposits] where, column")
+def _clause(tokens: list[_Token], table: "pd.DataFrame", setting: str) -> NDArray[np.bool_]:
+    columns = [str(column) for column in table.columns]
+    name = find_column(_column(tokens), columns, f"{setting}, column")
     sign, values = tokens[1], tokens[2:]
     if sign == ("word", "in") or sign == ("word", "IN"):
-        wanted = _listed(values, text)
+        wanted = _listed(values)
         return np.asarray(np.stack([_equal(table[name], one) for one in wanted]).any(axis=0), dtype=bool)
     if sign[0] != "sign" or sign[1] not in _COMPARE or len(values) != 1 or values[0][0] == "sign":
-        raise _unreadable(text)
+        raise _UnreadableError
     if sign[1] in ("=", "=="):
         return _equal(table[name], values[0])
     if sign[1] == "!=":
         return ~_equal(table[name], values[0])
     limit = _number(values[0][1])
     if limit is None:
-        raise UsageError(f"[deposits] where: {sign[1]} compares numbers, not {values[0][1]!r}; use = or !=")
+        raise UsageError(f"{setting}: {sign[1]} compares numbers, not {values[0][1]!r}; use = or !=")
     return np.asarray(_COMPARE[sign[1]](to_numbers(table[name]), limit), dtype=bool)
 
 
-def _listed(tokens: list[_Token], text: str) -> list[_Token]:
+def _listed(tokens: list[_Token]) -> list[_Token]:
     inner = tokens[1:-1]
     brackets = tokens[0][1] + tokens[-1][1]
     values, commas = inner[::2], inner[1::2]
     if brackets not in ("()", "[]") or not values or any(one != ("sign", ",") for one in commas):
-        raise _unreadable(text)
+        raise _UnreadableError
     if any(one[0] == "sign" for one in values):
-        raise _unreadable(text)
+        raise _UnreadableError
     return values
 
 
@@ -128,8 +162,8 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _unreadable(text: str) -> UsageError:
+def _refusal(text: str, setting: str) -> UsageError:
     return UsageError(
-        f"[deposits] where = {text!r} cannot be read; allowed is: column = value, with = != < <= > >= or in, "
+        f"{setting} = {text!r} cannot be read; allowed is: column = value, with = != < <= > >= or in, "
         "joined by and; correct it"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gossan import io
 from gossan.config import Project, load_project, to_toml
-from gossan.errors import GossanWarning, UsageError
+from gossan.errors import GossanWarning, RunError, UsageError
 from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.plan import fold_tasks, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
@@ -82,14 +82,16 @@ def run(
 
     folder = Path(out) if out is not None else _default_folder(project)
     with _collected() as told:
-        survey = read_survey(project)
+        files = input_files(project)
+        inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
+        survey = read_survey(project)  # refuses what is not there
         resolved = derive(project, survey)
-        inputs = {name: io.file_hash(path) for name, path in input_files(project).items()}
         with RunFolder(folder) as place:
             store = Store(place.store)
             runner = _runner(store, resolved, place, jobs, on_progress)
             first = survey_tasks(resolved, inputs)
             design = runner.run(first)["design"]
+            _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
             tasks = [*first, *fold_tasks(resolved, design)]
             results = runner.run(tasks)
             if on_progress is not None:
@@ -104,6 +106,17 @@ def run(
                 tasks=runner.keys(tasks),
             )
     return Run(folder, metrics, pd.read_csv(folder / "targets.csv"))
+
+
+def _refuse_changed(files: Mapping[str, Path], inputs: Mapping[str, str], place: RunFolder) -> None:
+    """Stop where a file is no longer what it was: what was computed may be of neither content."""
+    changed = [name for name, known in inputs.items() if io.file_hash(files[name]) != known]
+    if changed:
+        shutil.rmtree(place.store, ignore_errors=True)
+        raise RunError(
+            f"{', '.join(changed)} changed while it was read; files must stay as they are during a run; "
+            "run again"
+        )
 
 
 def _default_folder(project: Project) -> Path:

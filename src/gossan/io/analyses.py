@@ -1,0 +1,242 @@
+"""Analyses of samples: from columns taken apart to values in one unit, every replacement counted."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossan.abundance import UPPER_CRUST_PPM, crust_ratio, ppm_factor
+from gossan.errors import DataError, DataWarning
+from gossan.io.cells import RULES, code_of, interpret, replace_censored
+from gossan.io.chemistry import common_unit
+from gossan.io.elements import ElementColumn
+from gossan.io.tables import Points
+from gossan.survey import SampleSource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_analyses"]
+
+_MUCH_CENSORED = 0.3
+_MANY_ZEROS = 0.3
+_FAR = 10**2.5  # a unit mistaken is a factor of 1000 and more; a real median seldom strays 300 times
+_FEWEST = 10  # values for a median that means something
+_LEAST_SHARE = 0.01  # of the rows: with fewer values an element that nobody asked for is left out
+_WHOLE = {"pct": 1e2, "ppm": 1e6, "ppb": 1e9, "ppt": 1e12}
+_BELOW_SIGNS = ("<", "l", "n", "u", "b", "nd", "bdl", "lt", "below")
+_ABOVE_SIGNS = (">", "g", "gt", "above", "ol", "over")
+_QUIET_SIGNS = ("", "=", "j", "e", "p", "ok", "nan", "none", "0")
+
+
+def read_analyses(
+    points: Points,
+    chosen: Sequence[ElementColumn],
+    signs: Mapping[str, str],
+    source: SampleSource,
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, str], dict[str, Any]]:
+    """Read the columns of elements.
+
+    Of several columns for one element, the one with the most values is used: of those, the one with fewer
+    below a limit, then the element before its oxide, then the first in the file.
+
+    Parameters
+    ----------
+    chosen
+        Columns of elements, with their units.
+    signs
+        Column of an element -> column of its qualifiers.
+
+    Returns
+    -------
+    Values by element, their units, and the counts ``elements``, ``left_out``, ``alternatives``,
+    ``suspect_units``, ``qualifiers``.
+
+    Raises
+    ------
+    DataError
+        No element has values that vary, or one is constant.
+    """
+    values: dict[str, NDArray[np.float64]] = {}
+    units: dict[str, str] = {}
+    counts: dict[str, Any] = {"elements": {}, "left_out": {}, "alternatives": {}, "suspect_units": {}}
+    strange: dict[str, int] = {}
+    for symbol in dict.fromkeys(one.symbol for one in chosen):
+        same = [one for one in chosen if one.symbol == symbol]
+        best, numbers, code = _best(points, same, signs, strange)
+        if len(same) > 1:
+            counts["alternatives"][symbol] = [one.column for one in same if one is not best]
+        unit, factor = common_unit(symbol, best.unit, best.oxide)
+        numbers *= factor
+        counts["suspect_units"] |= _suspect(symbol, unit, numbers[code == 0])
+        found = replace_censored(numbers, code, source.censored, positive=source.transform != "none")
+        why = _no_contrast(numbers, found, best, source)
+        counts["elements"][symbol] = {"column": best.column, "unit": unit, **found}
+        if factor != 1:
+            counts["elements"][symbol] |= {"file_unit": best.measured_in, "factor": factor}
+        if why:
+            counts["left_out"][symbol] = why
+        else:
+            values[symbol], units[symbol] = numbers, unit
+    if not values:
+        raise DataError(
+            f"no element of the samples holds values that vary ({_held(counts['elements'])}); one at least "
+            "is needed; check the columns and how missing and censored values are written"
+        )
+    counts["qualifiers"] = {"columns": dict(signs), "unknown": strange}
+    _warn(counts)
+    return values, units, counts
+
+
+def _held(elements: Mapping[str, Any]) -> str:
+    """Say what the cells of the first elements are."""
+    told = []
+    for name, found in list(elements.items())[:3]:
+        kinds = [f"{found[rule]} {rule.replace('_', ' ')}" for rule in RULES if found.get(rule)]
+        told.append(f"{name}: {', '.join(kinds)}")
+    return "; ".join(told) + ("; ..." if len(elements) > 3 else "")
+
+
+def _best(
+    points: Points, same: Sequence[ElementColumn], signs: Mapping[str, str], strange: dict[str, int]
+) -> tuple[ElementColumn, NDArray[np.float64], NDArray[np.uint8]]:
+    """Read the columns of one element and keep the best."""
+    best: tuple[tuple[int, int, int], ElementColumn, Any, Any] | None = None
+    for one in same:
+        numbers, code = interpret(points.numbers[one.column], comma=points.comma)
+        if one.column in points.limits:
+            _fill_limit(numbers, code, points.limits[one.column])
+        if one.column in signs:
+            _apply_signs(numbers, code, points.cells[signs[one.column]], strange)
+        _refuse_more_than_all(numbers, code, one.unit)
+        below = int((code == code_of("below")).sum())
+        # zeros may mean anything, so they do not make a column better
+        rank = (int((np.isfinite(numbers) & (numbers > 0)).sum()), -below, int(not one.oxide))
+        if best is None or rank > best[0]:
+            best = rank, one, numbers, code
+    if best is None:
+        raise DataError("no column of an element was given; one at least is needed")
+    return best[1:]
+
+
+def _fill_limit(numbers: NDArray[np.float64], code: NDArray[np.uint8], limit: float) -> None:
+    """Put the limit of the row of limits where a cell only says that it is below detection."""
+    unknown = code == code_of("below_unknown_limit")
+    numbers[unknown], code[unknown] = limit, code_of("below")
+
+
+def _apply_signs(
+    numbers: NDArray[np.float64], code: NDArray[np.uint8], cells: "pd.Series[Any]", strange: dict[str, int]
+) -> None:
+    """Make a limit of a number that has a sign in the column beside it."""
+    text = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.lower()
+    measured = code == code_of("measured")
+    code[measured & text.isin(_BELOW_SIGNS).to_numpy()] = code_of("below")
+    code[measured & text.isin(_ABOVE_SIGNS).to_numpy()] = code_of("above")
+    other = text[~text.isin((*_BELOW_SIGNS, *_ABOVE_SIGNS, *_QUIET_SIGNS))]
+    for sign, rows in other.value_counts().items():
+        strange[str(sign)] = strange.get(str(sign), 0) + int(rows)
+
+
+def _refuse_more_than_all(numbers: NDArray[np.float64], code: NDArray[np.uint8], unit: str) -> None:
+    """Take more than the whole of a sample, such as 1e31 or 9999999, for a code for nothing."""
+    over = numbers > _WHOLE.get(unit, 1e30)
+    numbers[over], code[over] = np.nan, code_of("over_100_pct")
+
+
+def _suspect(symbol: str, unit: str, measured: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+    measured = measured[measured > 0]
+    if len(measured) < _FEWEST:
+        return {}
+    median = float(np.median(measured))
+    to_ppm = ppm_factor(unit)
+    factor = None if to_ppm is None else crust_ratio(symbol, median * to_ppm)
+    if factor is None or 1 / _FAR < factor < _FAR:
+        return {}
+    return {symbol: {"median": median, "crust_ppm": UPPER_CRUST_PPM[symbol], "factor": factor}}
+
+
+def _no_contrast(
+    numbers: NDArray[np.float64], found: dict[str, int], one: ElementColumn, source: SampleSource
+) -> str:
+    """Say why an element cannot be used; refuse where the data, or the one who asked for it, must know."""
+    finite = numbers[np.isfinite(numbers)]
+    why = "" if len(finite) else "without any value"
+    few = source.elements is None and len(finite) < _LEAST_SHARE * len(numbers)
+    if few and len(finite):
+        why = f"values in only {len(finite)} of {len(numbers)} rows"
+    elif len(finite) and finite.min() == finite.max():
+        why = "constant"
+    only_limits = found["measured"] == 0  # so that being constant says nothing
+    if why and (source.elements is not None or (why == "constant" and not only_limits)):
+        raise DataError(
+            f"element {one.symbol} (column {one.column!r}) is {why} over {len(numbers)} samples; "
+            "it must vary; leave it out by listing the others in [samples] elements"
+        )
+    return why
+
+
+def _warn(counts: Mapping[str, Any]) -> None:
+    left_out, elements = counts["left_out"], counts["elements"]
+    told = [
+        f"{', '.join(name for name, its in left_out.items() if its == why)} left out ({why})"
+        for why in dict.fromkeys(left_out.values())
+    ]
+    for name, found in elements.items():
+        told += _told(name, found, left_out=name in left_out)
+    zeros = [
+        f"{name} {found['zero']}"
+        for name, found in elements.items()
+        if name not in left_out and (found.get("zero", 0) * (1 - _MANY_ZEROS) > _MANY_ZEROS * _valued(found))
+    ]
+    if zeros:
+        told.append(f"zeros, not analysed or below detection, are taken as missing: {', '.join(zeros)}")
+    if counts["alternatives"]:
+        told.append(
+            "of several columns for one element the one with the most values is used: " + _used(counts)
+        )
+    if counts["suspect_units"]:
+        told.append(f"medians far from the upper crust's, a wrong unit perhaps: {_suspected(counts)}")
+    if unknown := counts["qualifiers"]["unknown"]:
+        told.append("qualifiers not understood: " + ", ".join(f"{n} {sign!r}" for sign, n in unknown.items()))
+    if told:
+        warnings.warn(f"samples: {'; '.join(told)}", DataWarning, stacklevel=5)
+
+
+def _used(counts: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{counts['elements'][name]['column']} not {' or '.join(others)}"
+        for name, others in counts["alternatives"].items()
+    )
+
+
+def _suspected(counts: Mapping[str, Any]) -> str:
+    told = []
+    for name, found in counts["suspect_units"].items():
+        factor = found["factor"]
+        times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.0f} of"
+        told.append(f"{name} {times} {found['crust_ppm']:g} ppm")
+    return ", ".join(told)
+
+
+def _valued(found: Mapping[str, Any]) -> int:
+    """Count the cells that have a value, or are below a limit that is known."""
+    return int(found["measured"] + found.get("below", 0) + found.get("above", 0))
+
+
+def _told(name: str, found: Mapping[str, Any], *, left_out: bool) -> list[str]:
+    told = []
+    below = found.get("below", 0)
+    if not left_out and below > _MUCH_CENSORED * _valued(found):
+        told.append(f"{name} {100 * below / _valued(found):.0f} % below detection")
+    if "text" in found:
+        told.append(f"{name} has {found['text']} cells of other text, taken as missing")
+    if "over_100_pct" in found:
+        told.append(f"{name} has {found['over_100_pct']} values over 100 %, taken as missing")
+    if "above_unknown_limit" in found:
+        told.append(
+            f"{name} has {found['above_unknown_limit']} values over an unknown limit, taken as missing"
+        )
+    return told
