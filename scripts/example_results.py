@@ -9,6 +9,25 @@ import json
 import time
 from pathlib import Path
 
+#: What is kept of ``report.json``: no curve and no map.
+KEPT = (
+    "title",
+    "windows",
+    "validation",
+    "coverage",
+    "metrics",
+    "audit",
+    "captures",
+    "calibration",
+    "tuning",
+    "influence",
+    "applicability",
+    "interpolation",
+    "screening",
+    "warnings",
+    "command",
+)
+
 
 def main() -> None:
     """Run, then write the summary."""
@@ -27,8 +46,8 @@ def main() -> None:
     started = time.time()
     done = run(load_project(arguments.project, arguments.overrides), arguments.out, jobs=arguments.jobs)
     report = json.loads((done.folder / "report.json").read_text(encoding="utf-8"))
-    kept = ("title", "windows", "validation", "coverage", "metrics", "screening", "warnings", "command")
-    content = {name: report[name] for name in kept}
+    content = {name: report[name] for name in KEPT}
+    content["validation"]["distances"].pop("samples")
     content["training"] = {name: report["project"][name] for name in ("model", "training", "balance")}
     content["minutes"] = round((time.time() - started) / 60, 1)
     arguments.to.parent.mkdir(parents=True, exist_ok=True)

@@ -30,12 +30,17 @@ QUICK = [
     "enabled = false",
     "[model]",
     'name = "logistic-regression"',
+    "[validation]",
+    "tune = 1",
+    'rivals = ["random-forest", "nearest-known"]',
 ]
 FILES = {
     "report.html",
     "report.json",
     "metrics.json",
     "screening.csv",
+    "splits.csv",
+    "applicability.tif",
     "stack.tif",
     "prospectivity.tif",
     "targets.gpkg",
@@ -296,6 +301,10 @@ def test_the_examples_run_end_to_end_at_small_settings(name, data, tmp_path):
         "interpolate.neighbours=12",
         "balance.compare=false",
         "validation.folds=3",
+        "validation.tune=1",
+        'validation.audit=["random-forest"]',
+        "training.ensemble=1",
+        "explain.repeats=1",
     ]
     if name == "eskay_creek":
         small += ["project.resolution=500", "windows.size=16", "windows.strides=[16]"]
