@@ -11,7 +11,7 @@ from gossan.errors import DataError, MissingFileError
 from gossan.report.model import ReportModel
 from gossan.report.plan import Maps, Plan
 from gossan.report.trust_pictures import ci_pair, trust_charts, trust_maps, why_charts
-from gossan.report.words import by_model, estimate, is_paper, percent
+from gossan.report.words import TOLD, by_model, estimate, is_paper, percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,7 +190,10 @@ def _chart_plans(report: ReportModel) -> Iterator[Plan]:
             "chart",
         )
     given = report.get("curves") or {}
-    curves = {name: given[name] for name in by_model(report) if name in given}
+    drawn = [name for name in by_model(report) if name in given][
+        : 2 + TOLD
+    ]  # more lines than that hide each other
+    curves = {name: given[name] for name in drawn}
     rates = {name: curve["prediction_rate"] for name, curve in curves.items() if curve.get("prediction_rate")}
     budget = (report.get("coverage") or {}).get("budget")
     if rates:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from gossan.report.model import Estimate, Paired, ReportModel, Summary
 
 __all__ = [
+    "TOLD",
     "by_model",
     "estimand",
     "estimate",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 NONE = "–"
+TOLD = 3  # rivals that are told of one by one, the best first; the tables have all
 
 #: With fewer camps than these, nothing is said of chance; with fewer than the second, it is said to be weak.
 FEW_CAMPS, MANY_CAMPS = 8, 12
@@ -258,11 +260,12 @@ def summary_of(entry: Mapping[str, Any] | None) -> Summary:
 
 
 def by_model(report: ReportModel) -> dict[str, Summary]:
-    """Return the measures of every model, the model of the run first."""
+    """Return the measures of every model, the model of the run first, then its rivals by falling AUC."""
     metrics = report.get("metrics") or {}
-    rivals = metrics.get("rivals") or {}
+    rivals = {name: summary_of(entry) for name, entry in (metrics.get("rivals") or {}).items()}
+    order = sorted(rivals, key=lambda name: -((rivals[name].get("auc") or {}).get("mean") or 0))
     return {metrics.get("model") or "model": metrics.get("summary") or {}} | {
-        name: summary_of(entry) for name, entry in rivals.items()
+        name: rivals[name] for name in order
     }
 
 
@@ -411,9 +414,15 @@ def is_paper(report: ReportModel) -> bool:
 def _rivals(report: ReportModel) -> list[str]:
     metrics = report.get("metrics") or {}
     paired = metrics.get("paired") or {}
-    sentences = [_rival(name, paired.get(name) or {}) for name in list(by_model(report))[1:]]
-    told = [sentence for sentence in sentences if sentence]
-    return [f"In AUC, {metrics.get('model') or 'the model'} minus its rivals:", *told] if told else []
+    sentences = {name: _rival(name, paired.get(name) or {}) for name in list(by_model(report))[1:]}
+    told = [sentence for sentence in sentences.values() if sentence]
+    if not told:
+        return []
+    lead = f"In AUC, {metrics.get('model') or 'the model'} minus its {'best ' if told[TOLD:] else ''}rivals:"
+    rest = [paired[name].get("ci95") or [0] for name, sentence in sentences.items() if sentence][TOLD:]
+    better = sum(ci[0] > 0 for ci in rest)
+    more = [f"Of the other {len(rest)} it ranks better than {better}."] if rest else []
+    return [lead, *told[:TOLD], *more]
 
 
 def _rival(name: str, paired: Paired) -> str:
@@ -462,9 +471,9 @@ def _hidden(report: ReportModel) -> str:
         f"This survey is made and its truth known: {ground} holds {percent(share)} of {count} hidden deposits"
     )
     text += f", against {percent(chance)} by chance" if chance is not None else ""
-    others = [
-        f"{name} {percent(each)}" for name, each in (hidden.get("rivals") or {}).items() if each is not None
-    ]
+    shares = hidden.get("rivals") or {}
+    order = [name for name in by_model(report) if shares.get(name) is not None] or list(shares)
+    others = [f"{name} {percent(shares[name])}" for name in order[:TOLD]]
     distance = hidden.get("distance_share")
     text += (
         f" and {percent(distance)} when ranked by the distance to a known one" if distance is not None else ""
