@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 
 SEED = 20
+#: Patterns of moved camps that are drawn; every model sees the first of the same ones.
+PATTERNS = 40
 
 
 def main() -> None:
@@ -31,7 +33,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="logistic-regression")
-    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--draws", type=int, default=PATTERNS, choices=range(2, PATTERNS + 1), metavar="N")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--to", type=Path)
     arguments = parser.parse_args()
@@ -45,7 +47,7 @@ def main() -> None:
 def check(model: str, draws: int, jobs: int) -> dict[str, Any]:
     """Score the model on every draw under both protocols."""
     with TemporaryDirectory() as folder:
-        one = partial(_draw, _project(Path(folder), model), draws)
+        one = partial(_draw, _project(Path(folder), model))
         if jobs == 1:
             rows = [one(number) for number in range(draws)]
         else:
@@ -86,19 +88,19 @@ def _project(folder: Path, model: str) -> str:
     return str(io.write_survey(survey, folder, table=laboratory_table(survey), settings=lines))
 
 
-def _draw(file: str, draws: int, number: int) -> dict[str, Any]:
+def _draw(file: str, number: int) -> dict[str, Any]:
     """Score one draw; a draw whose camps allow no folds is counted and left out."""
     from gossan.errors import DataError
 
     try:
-        row = {"draw": number, **_moved(file, draws, number)}
+        row = {"draw": number, **_moved(file, number)}
     except DataError as error:
         row = {"draw": number, "refused": str(error)}
     print(json.dumps(row), flush=True)
     return row
 
 
-def _moved(file: str, draws: int, number: int) -> dict[str, Any]:
+def _moved(file: str, number: int) -> dict[str, Any]:
     """Move the camps, then do everything: windows, folds, screening, balancing, fit, score."""
     from gossan.config import load_project
     from gossan.errors import GossanWarning
@@ -118,7 +120,7 @@ def _moved(file: str, draws: int, number: int) -> dict[str, Any]:
     side = (resolved.windows.size or 0) * (resolved.project.resolution or 0)
     # No margin but a pixel: camps kept apart lie too evenly, and on smooth maps the ground near one of them
     # is then barren more often than elsewhere, which pushes the AUC of held-out camps under .5.
-    moved = moved_camps(places, find_camps(places, side), valid, survey.grid, draws, [SEED, 1])
+    moved = moved_camps(places, find_camps(places, side), valid, survey.grid, PATTERNS, [SEED, 1])
     prepared |= {"deposits": np.asarray(moved[number]), "deposit_camps": None}
     results = {"prepare": prepared, "design": _call(tasks["design"], {"prepare": prepared})}
     found = {
