@@ -53,7 +53,12 @@ def check(model: str, draws: int, jobs: int) -> dict[str, Any]:
         else:
             with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
                 rows = list(pool.map(one, range(draws)))
-    summary = {"model": model, "seed": SEED}
+    return summarised(model, rows)
+
+
+def summarised(model: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give the mean AUC of each protocol over the draws, its standard error, and their ratio."""
+    summary: dict[str, Any] = {"model": model, "seed": SEED}
     for protocol in ("strict", "paper"):
         auc = np.array([row[protocol] for row in rows if "refused" not in row])
         error = float(auc.std(ddof=1) / len(auc) ** 0.5)

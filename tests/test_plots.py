@@ -590,3 +590,12 @@ def test_deposits_in_no_camp_are_not_outlined_together(ground, made):
     assert [text.get_text() for text in figure.axes[0].texts] == ["7"]
     bare = plots.folds_map(replace(ground, deposits=deposits.assign(camp=0)), made.layers["areas"])
     assert not bare.axes[0].texts
+
+
+def test_parameters_that_others_set_do_not_change_a_figure():
+    import matplotlib as mpl
+
+    samples = {"map": [0.0, 1500.0, 4000.0], "test": [2000.0, 5000.0]}
+    before = plots.save(plots.distance_plot(samples))
+    with mpl.rc_context({"xtick.direction": "in", "axes.formatter.use_mathtext": True, "lines.linewidth": 7}):
+        assert plots.save(plots.distance_plot(samples)) == before

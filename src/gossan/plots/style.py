@@ -83,15 +83,21 @@ def _families() -> tuple[str, ...]:
     return ("DejaVu Sans", *(name for name in FALLBACK_FONTS if name in installed))
 
 
+#: Parameters that say where is drawn, not how.
+_OF_THE_SESSION = ("backend", "backend_fallback", "interactive", "toolbar", "timezone")
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the one style; a letter that no installed font has becomes a box, never a warning.
 
-    `missing_glyphs` tells which letters those are.
+    Whatever else set matplotlib's parameters in this process changes nothing, or the same run would give
+    other bytes there. `missing_glyphs` tells which letters no font has.
     """
     import matplotlib as mpl
 
-    with mpl.rc_context({**RC, "font.family": list(_families())}), warnings.catch_warnings():
+    usual = {name: value for name, value in mpl.rcParamsDefault.items() if name not in _OF_THE_SESSION}
+    with mpl.rc_context({**usual, **RC, "font.family": list(_families())}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font")
         yield
 
