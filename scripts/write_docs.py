@@ -6,6 +6,7 @@ python scripts/write_docs.py --check  # say whether the docs are up to date
 
 import argparse
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,10 @@ def _twin() -> str:
     rows.append(
         f"\n{drawn} draws (seeds 0 to {drawn - 1}); settings changed from the demo's: {_changed(content)}.\n"
     )
+    gains = [_gain_over_best(draw) for draw in content["draws"]]
+    rows.append(
+        f"Model minus the best rival of each draw, chosen after the fact: {_mean_and_error(gains)}.\n"
+    )
     found = content["calibration"]
     rows += [
         f"Probabilities of all draws together ({found['areas']} held-out areas, {found['ore_areas']} with ore): Brier skill "
@@ -133,6 +138,17 @@ def _twin() -> str:
         f"{drop['correlation_of_halves']:.2f} and {margin['correlation_of_halves']:.2f}."
     )
     return "\n".join(rows)
+
+
+def _gain_over_best(draw: dict[str, Any]) -> float:
+    rivals = [value for name, value in draw.items() if name.startswith("auc ") and "," not in name]
+    rivals.remove(draw["auc model"])
+    return float(draw["auc model"] - max(rivals))
+
+
+def _mean_and_error(values: list[float]) -> str:
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return f"{statistics.mean(values):+.3f} (standard error {error:.3f})"
 
 
 def _tuning() -> str:
@@ -167,6 +183,9 @@ def _noise() -> str:
             f"| {found['model']} | {scored} of {len(found['draws'])} | {cells[0]} | {cells[1]} | "
             f"`python scripts/noise_check.py --model {found['model']} --draws {len(found['draws'])}` |"
         )
+    first, second = (_read(name)["draws"] for name in ("noise_mfaf", "noise_lr"))
+    pairs = [a["strict"] - b["strict"] for a, b in zip(first, second, strict=False)]
+    rows.append(f"\nMFAF minus logistic regression on the same patterns, strict: {_mean_and_error(pairs)}.")
     return "\n".join(rows)
 
 

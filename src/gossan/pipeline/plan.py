@@ -110,7 +110,7 @@ def _as_model(project: Project, name: str) -> Project:
     """Give the project with another model: its own settings where it is the project's, else the defaults."""
     if name == project.model.name:
         return project
-    training = replace(project.training) if name in names("network") else TrainingSettings()
+    training = project.training if name in names("network") else TrainingSettings()
     training = replace(training, threads=project.training.threads)
     return replace(project, model=replace(project.model, name=name), training=training)
 

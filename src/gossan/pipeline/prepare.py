@@ -205,10 +205,6 @@ def _check_models(project: Project) -> None:
             raise UsageError(
                 f"validation.{key} names {odd[0]!r}; it can name {', '.join(allowed)}: change it"
             )
-    if project.validation.inner in (1, 2):
-        raise UsageError(
-            f"validation.inner = {project.validation.inner} given; it is 3 or more, or 0 for none: change it"
-        )
 
 
 def _warn_of_idle(project: Project) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan import metrics
-from gossan.calibrate import Calibrator
+from gossan.calibrate import Calibrator, fit_calibrator
 from gossan.config import Project
 from gossan.grid import pixel_index
 from gossan.pipeline.plan import compared_models, fit_names, parts, rivals_of
@@ -108,8 +108,6 @@ def _calibrated(table: "pd.DataFrame", calibrator: Mapping[str, Any] | None) -> 
 
 def final_calibrator(found: Findings) -> Calibrator:
     """Calibrate the final model by the scores that the strict folds gave: nothing that it was fitted on."""
-    from gossan.calibrate import fit_calibrator
-
     table = found.predictions
     return fit_calibrator(table["score"], table["is_ore"], prevalence=float(table["is_ore"].mean()))
 
