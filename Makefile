@@ -41,19 +41,25 @@ soak: $(VENV)/.dev  ## the long ones; SOAK_SHARE=0.1 runs a tenth
 	GOSSAN_SOAK_SHARE=$(SOAK_SHARE) $(PYTEST) -m soak
 
 check: $(VENV)/.dev  ## format, lint, types
-	$(BIN)/ruff format --check src tests scripts
-	$(BIN)/ruff check src tests scripts
+	$(BIN)/ruff format --check src tests scripts benchmarks
+	$(BIN)/ruff check src tests scripts benchmarks
 	$(BIN)/mypy
 
-bench: $(VENV)/.core  ## memory of the full-size survey; speed against peers is to come
-	$(BIN)/python scripts/peak_memory.py
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+bench: $(VENV)/.bench  ## speed and memory beside the peers (an hour); BENCH="idw faults" runs some
+	@command -v gdal_grid > /dev/null && command -v gdal_proximity.py > /dev/null || \
+	  { echo "the peers' programs are missing: apt-get install gdal-bin python3-gdal" >&2; exit 2; }
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(VENV)/.dev  ## build the documentation; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.dev  ## put the code in form
-	$(BIN)/ruff format src tests scripts
-	$(BIN)/ruff check --fix src tests scripts
+	$(BIN)/ruff format src tests scripts benchmarks
+	$(BIN)/ruff check --fix src tests scripts benchmarks
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis
