@@ -258,6 +258,8 @@ BUILDERS = {
     "only_magic.gpkg": _bytes(b"SQLite format 3\x00" + bytes(84)),
     "text_renamed.gpkg": _bytes(b"x,y\n1,2\n"),
     "service.gpkg": _bytes(b"<OGRWFSDataSource><URL>http://127.0.0.1:9/wfs</URL></OGRWFSDataSource>"),
+    "whole.shp": _layer(SQUARE),
+    "whole.fgb": _layer(SQUARE, BOW),
     "lines.gpkg": _layer(LINE),
     "points.gpkg": _layer(POINT),
     "squares.gpkg": _layer(SQUARE),

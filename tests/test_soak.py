@@ -1,60 +1,37 @@
-"""The long ones: runs killed, starved and disturbed; readers fed with made and changed inputs."""
+"""The long ones: runs killed, starved and disturbed. `make soak` runs them with test_soak_readers.py."""
 
-import json
 import os
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
-import warnings
-import zipfile
 
-import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-import corpus_files
-from dirty import LAYER_CRS, LONGEST, SHAPES, hold_of_a_layer, hold_of_a_table, tables
-from fuzz import fuzz
 from gossan import io
-from gossan.config import load_project
-from gossan.errors import GossanError
-from gossan.io.cells import read_cells
-from gossan.io.elements import parse_column
-from gossan.io.where import rows_where
-from gossan.survey import GeologySource, RasterSource, SampleSource
 from gossan.synthetic import laboratory_table, synthetic_survey
-from test_pipeline import QUICK, _contents
+from soak import SHARE, note
+from test_pipeline import _contents
 
 pytestmark = pytest.mark.soak
 
-KILLS = 50
-CASES = 10_000
-VECTORS = 2_000
-FUZZ_SECONDS = 60
-SHARE = float(os.environ.get("GOSSAN_SOAK_SHARE", "1"))
-SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
-
-
-def _note(what, **figures):
-    """Append what was measured to the file that GOSSAN_SOAK_FIGURES names, one JSON object a line."""
-    if path := os.environ.get("GOSSAN_SOAK_FIGURES"):
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"test": what, "share": SHARE, **figures}) + "\n")
-
-
-# ---- runs
+KILLS, PARTS = 50, 5  # parts, so that two workers share the work
+DISKS = ["300k", "2m", "5m", "9m"]
+#: A whole run in seconds: every kind of task but networks, audits and rivals.
+SMALL = [
+    *("[windows]", "size = 16", "strides = [16]", "[screen]", "enabled = false"),
+    *("[model]", 'name = "logistic-regression"'),
+    *("[validation]", "tune = 1", "rivals = []", "audit = []"),
+]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    survey = synthetic_survey(3, size=160, resolution=243.75, samples=1500)
+    survey = synthetic_survey(3, size=160, resolution=243.75, samples=400)
     folder = tmp_path_factory.mktemp("survey")
-    return io.write_survey(survey, folder, table=laboratory_table(survey), settings=QUICK)
+    return io.write_survey(survey, folder, table=laboratory_table(survey), settings=SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -79,34 +56,88 @@ def refused(done, code):
     return errors[0]
 
 
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(project, whole, tmp_path):
-    moments, kills = random.Random(0), 0
-    while kills < KILLS * SHARE:
-        out = tmp_path / f"killed-{kills}"
-        for _ in range(3):
-            process = subprocess.Popen(
-                command(project, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            time.sleep(moments.uniform(0.5, whole[1]))
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
+def killed(arguments, moment):
+    """Run a command and kill it (kill -9) at a moment, in seconds; False where it ended well before that."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        code = process.wait(timeout=moment)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    assert code == 0
+    return False
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(project, whole, tmp_path, part):
+    chance, wanted = random.Random(part), max(1, round(KILLS / PARTS * SHARE))
+    moments, runs, most, started = [], 0, 0, time.monotonic()
+    while len(moments) < wanted:
+        out, before = tmp_path / f"run-{runs}", len(moments)
+        while len(moments) < wanted and killed(
+            command(project, out), moment := chance.uniform(0.3, whole[1])
+        ):
+            moments.append(round(moment, 2))
         subprocess.run(command(project, out), check=True, capture_output=True)
         assert _contents(out) == _contents(whole[0])
         shutil.rmtree(out)
+        runs, most = runs + 1, max(most, len(moments) - before)
+    note(
+        f"kill -9, part {part}",
+        kills=len(moments),
+        runs=runs,
+        most_kills_of_one_run=most,
+        seconds_of_a_whole_run=round(whole[1], 1),
+        moments_s=moments,
+        seconds=round(time.monotonic() - started),
+    )
 
 
 @pytest.mark.parametrize("most", [100, 5_000, 60_000, 150_000, 400_000])
-def test_a_full_disk_ends_a_run_in_one_line_and_the_next_one_ends_whole(project, whole, tmp_path, most):
+def test_a_file_that_cannot_grow_ends_a_run_in_one_line_and_the_next_ends_whole(
+    project, whole, tmp_path, most
+):
     out = tmp_path / "run"
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731
     done = subprocess.run(
         command(project, out), capture_output=True, text=True, check=False, preexec_fn=limit
     )
-    refused(done, 1)
+    assert str(out) in refused(done, 1)
     assert not (out / "manifest.json").exists()
     subprocess.run(command(project, out), check=True, capture_output=True)
     assert _contents(out) == _contents(whole[0])
+    note(f"file of at most {most} bytes", said=refused(done, 1).replace(str(tmp_path), "..."))
+
+
+def own_disk(script, *arguments):
+    """Run a shell script where it may mount a disk of its own, which goes with it."""
+    return subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("size", DISKS)
+def test_a_full_disk_ends_a_run_in_one_line_and_the_next_one_ends_whole(project, whole, tmp_path, size):
+    disk, kept = tmp_path / "disk", tmp_path / "kept"
+    disk.mkdir()
+    if own_disk('mount -t tmpfs -o size=300k none "$1"', str(disk)).returncode:
+        pytest.skip("this system lets no process mount a disk of its own")
+    script = (
+        'mount -t tmpfs -o size="$1" none "$2"; out=$3; shift 3; '
+        '"$@"; code=$?; test -e "$out/manifest.json" && exit 99; '
+        'mount -o remount,size=1g "${out%/run}" && "$@" > /dev/null 2>&1 && cp -r "$out" "$out/../../kept" '
+        "&& exit $code || exit 98"
+    )
+    out = disk / "run"
+    done = own_disk(script, size, str(disk), str(out), *command(project, out))
+    said = refused(done, 1)
+    assert str(out) in said
+    assert _contents(kept) == _contents(whole[0])
+    note(f"disk of {size}", said=said.replace(str(tmp_path), "..."))
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused(project, tmp_path):
@@ -140,10 +171,12 @@ def test_a_file_that_changes_during_a_run_stops_it_and_spoils_nothing(project, w
     path.write_bytes(good)
     subprocess.run(command(folder / project.name, out), check=True, capture_output=True)
     assert _contents(out) == _contents(whole[0])
+    note(f"{name} changed during a run", exit_code=process.returncode)
 
 
 def test_of_two_runs_into_one_folder_one_is_refused_and_one_ends_whole(project, whole, tmp_path):
-    for number in range(max(1, round(5 * SHARE))):
+    turns = max(1, round(5 * SHARE))
+    for number in range(turns):
         out = tmp_path / f"run-{number}"
         both = [
             subprocess.Popen(
@@ -157,144 +190,4 @@ def test_of_two_runs_into_one_folder_one_is_refused_and_one_ends_whole(project, 
         if codes == [0, 1]:
             assert sum("another process works in" in text for text in said) == 1
         assert _contents(out) == _contents(whole[0])
-
-
-# ---- made inputs
-
-
-@settings(max_examples=int(CASES * SHARE), deadline=None, suppress_health_check=SLOW)
-@given(tables(), st.sampled_from(["half", "drop"]), st.sampled_from(["log10", "none"]))
-@pytest.mark.filterwarnings("ignore")
-def test_a_dirty_table_is_read_or_refused_in_one_line(tmp_path, content, censored, transform):
-    hold_of_a_table(tmp_path / "dirty.csv", content, censored, transform)
-
-
-@settings(max_examples=int(VECTORS * SHARE), deadline=None, suppress_health_check=SLOW)
-@given(st.lists(SHAPES, max_size=5), st.sampled_from(LAYER_CRS), st.sampled_from(["gpkg", "geojson", "fgb"]))
-@pytest.mark.filterwarnings("ignore")
-def test_a_dirty_layer_is_read_or_refused_in_one_line(tmp_path, shapes, crs, ending):
-    hold_of_a_layer(tmp_path / f"dirty.{ending}", shapes, crs)
-
-
-# ---- changed inputs
-
-
-def _texts(*endings):
-    return [path.read_bytes() for path in sorted(corpus_files.FOLDER.iterdir()) if path.suffix in endings]
-
-
-def _built(folder, *endings):
-    made = []
-    for name, build in corpus_files.BUILDERS.items():
-        if name.endswith(endings) and name not in ("absurd.tif", "bomb.xlsx", "lying_bomb.xlsx"):
-            build(folder / name)
-            made.append((folder / name).read_bytes())
-    return [content for content in made if len(content) < 300_000]
-
-
-def _reader(folder, name, *reads):
-    path = folder / name
-
-    def parse(content):
-        for beside in folder.glob(f"{path.stem}.*"):
-            beside.unlink()
-        path.write_bytes(content)
-        for read in reads:
-            read(path)
-        assert path.read_bytes() == content
-
-    return parse
-
-
-def _sheet_text(folder):
-    """Write a workbook as a frame for sheets, and return the one that it holds."""
-    path = folder / "frame.xlsx"
-    corpus_files.good_samples(4).to_excel(path, index=False)
-    with zipfile.ZipFile(path) as archive:
-        return archive.read("xl/worksheets/sheet1.xml")
-
-
-def _sheet(folder):
-    """Put a changed sheet into a workbook that is whole otherwise; changed archives rarely open."""
-    path = folder / "f.xlsx"
-
-    def parse(content):
-        with zipfile.ZipFile(folder / "frame.xlsx") as frame, zipfile.ZipFile(path, "w") as archive:
-            for name in frame.namelist():
-                archive.writestr(name, content if name.endswith("sheet1.xml") else frame.read(name))
-        _samples(path)
-
-    return parse
-
-
-def _samples(path):
-    return io.read_samples(path, SampleSource(path.name), "EPSG:26910")
-
-
-def _geology(path):
-    return io.read_geology(path, GeologySource(path.name, attribute="unit"), "EPSG:26910")
-
-
-def _raster(path):
-    return io.read_raster(path, RasterSource(path.name), "EPSG:26910")
-
-
-def _words(content):
-    return content.decode("utf-8", errors="replace")
-
-
-def _parsers(folder):
-    good = corpus_files.good_samples(12).to_csv(index=False).encode()
-    table = pd.DataFrame({"type": ["VMS", "SEDEX"], "is_Cu": ["1", "0"]})
-    conditions = [b"type = 'VMS' and is_Cu > 0", b"`type` in (VMS, 'SEDEX')", b"is_Cu != 1"]
-    cells = [b"1,5\n<0.5\nbdl\n-9999\n>9\n", b"1.5\n2\n\n5L\n"]
-    names = [b"Cu_ppm", b"Fe2O3T (wt.%)", b"Au-FA50 ppb"]
-    return {
-        "text": (_reader(folder, "f.csv", _samples), [good, *_texts(".csv")]),
-        "workbook": (_reader(folder, "f.xlsx", _samples), _built(folder, ".xlsx")),
-        "sheet": (_sheet(folder), [_sheet_text(folder)]),
-        "geopackage": (_reader(folder, "f.gpkg", _geology), _built(folder, ".gpkg")),
-        "geojson": (_reader(folder, "f.geojson", _geology), _texts(".geojson")),
-        "geotiff": (_reader(folder, "f.tif", _raster), _built(folder, ".tif")),
-        "ascii grid": (_reader(folder, "f.asc", _raster), _texts(".asc")),
-        "virtual raster": (_reader(folder, "f.vrt", _raster), _texts(".vrt")),
-        "project": (
-            _reader(folder, "f.toml", load_project),
-            [corpus_files.PROJECT.encode(), *_texts(".toml")],
-        ),
-        "condition": (lambda content: rows_where(_words(content), table), conditions),
-        "cells": (
-            lambda content: read_cells(pd.Series(_words(content).split("\n"), dtype=object)),
-            cells,
-        ),
-        "names": (lambda content: parse_column(_words(content)), names),
-    }
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "text",
-            "workbook",
-            "sheet",
-            "geopackage",
-            "geojson",
-            "geotiff",
-            "ascii grid",
-            "virtual raster",
-            "project",
-        ),
-        *("condition", "cells", "names"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore")
-def test_a_parser_fed_with_changed_inputs_ends_in_one_line(tmp_path, name):
-    parse, seeds = _parsers(tmp_path)[name]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = fuzz(parse, seeds, seconds=FUZZ_SECONDS * SHARE, allowed=(GossanError,))
-    _note(f"fuzz {name}", inputs=found.runs, lines=len(found.lines), slowest_s=round(found.slowest, 2))
-    assert found.failures == []
-    assert found.slowest < LONGEST
-    assert found.runs > len(seeds)
+    note("two runs into one folder", turns=turns)

@@ -70,7 +70,8 @@ def read_degrees(text: str, axis: Literal["x", "y"]) -> float | None:
     >>> read_degrees("120°30'e", "x"), read_degrees("35 12 36 s", "y"), read_degrees("500 000", "x")
     (120.5, -35.21, None)
     """
-    match = _DEGREES.fullmatch(" ".join(text.translate(_FOLD).split()))
+    text = " ".join(text.translate(_FOLD).split())
+    match = _DEGREES.fullmatch(text)
     if match is None:
         return None
     letters = (match["before"] or "") + (match["behind"] or "")

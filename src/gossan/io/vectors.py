@@ -156,6 +156,11 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
         raise DataError(
             f"{what} file {path.name} cannot be read: {_one_line(error)}; repair or re-export it"
         ) from error
+    except UnboundLocalError as error:  # what pyogrio raises on a CRS that PROJ cannot write
+        raise DataError(
+            f"{what} file {path.name} has a CRS that cannot be read; repair it (of a Shapefile: its .prj), or "
+            "export the file anew"
+        ) from error
     said = sorted({_one_line(one.message) for one in heard})
     if said:
         warnings.warn(f"{what} file {path.name}: {'; '.join(said)}", DataWarning, stacklevel=3)
