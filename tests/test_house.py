@@ -47,6 +47,7 @@ PARTS = {
     "_nulls": "screen",
     "_sites": "interpolate",
     "_leaveout": "interpolate",
+    "_blocks": "interpolate",
     "_far": "interpolate",
     "_direct": "interpolate",
     "_nearest": "interpolate",

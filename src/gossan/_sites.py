@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gossan.errors import DataError, UsageError
 
-__all__ = ["as_points", "check_error", "check_options", "check_part", "merge_coincident"]
+__all__ = ["as_points", "check_error", "check_options", "merge_coincident"]
 
 Floats = NDArray[np.float64]
 
@@ -118,23 +118,3 @@ def check_error(error: float) -> None:
     """
     if not (math.isfinite(error) and error > 0):
         raise UsageError(f"error {error} given; it must be above 0: 1e-5 of an element's range is usual")
-
-
-def check_part(rows: slice, cols: slice, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Return a part of a map with its ends filled in.
-
-    Raises
-    ------
-    UsageError
-        For a step, an empty part and one that reaches over the map.
-    """
-    found = []
-    for part, size in zip((rows, cols), shape, strict=True):
-        start, stop = part.start or 0, size if part.stop is None else part.stop
-        if part.step not in (None, 1) or not 0 <= start < stop <= size:
-            raise UsageError(
-                f"block {rows}, {cols} given for a map of {shape[0]} x {shape[1]} px; it must lie inside, "
-                "not be empty and have no step: change the slices"
-            )
-        found.append(slice(int(start), int(stop)))
-    return found[0], found[1]

@@ -8,19 +8,18 @@ part of the map is asked for; here they become values.
 
 import math
 import warnings
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gossan._blocks import Method, check_part, in_threads, one_blas_thread, pieces, write
 from gossan._direct import EverySample
 from gossan._far import ON_CENTRE, PLAIN_POWER, AllSamples, Put, expansion
 from gossan._leaveout import far_share, interpolation_errors, leave_one_out
 from gossan._nearest import Candidates, NearestFew
-from gossan._sites import as_points, check_error, check_options, check_part, merge_coincident
+from gossan._sites import as_points, check_error, check_options, merge_coincident
 from gossan.errors import DataWarning
 from gossan.grid import centres, pixel_index, resolution_of, to_pixel
 from gossan.hooks import Progress, no_progress
@@ -44,8 +43,6 @@ Floats = NDArray[np.float64]
 
 #: Smaller errors than this need float64.
 _ROUNDING = 2e-6
-#: Tiles of smaller sides are written pixel by pixel, all at once.
-_SMALL = 8
 #: From this ratio of a value to the range on, float32 would lose digits when values are scaled back.
 _OFFSET = 16
 
@@ -76,14 +73,6 @@ class InterpolateSettings:
     radius: float | None = None
     max_gap: float | None = None
     error: float = 1e-5
-
-
-class _Method(Protocol):
-    """Sums by tiles for a part of the map that lies in one cell of so many pixels a side."""
-
-    cell: int
-
-    def fill(self, rows: slice, cols: slice, put: Put) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -161,7 +150,7 @@ class Interpolator:
         how = _Choice(power, neighbours, _limit(radius, sites, grid) / unit, error)
         place, (_, rows, cols) = to_pixel(grid, sites), self.shape
         groups = _groups_by_pattern(scaled) if how.by_pattern else _joint_group(scaled)
-        with _one_blas_thread():
+        with one_blas_thread():
             self._work = [(group, how.method(place, group, (rows, cols))) for group in groups]
         self._exact = _exact(grid, sites, table)
 
@@ -193,9 +182,9 @@ class Interpolator:
         jobs = [
             (method, part, _putter(out, (rows.start, cols.start), group, self._low, self._high))
             for group, method in self._work
-            for part in _pieces(rows, cols, method.cell)
+            for part in pieces(rows, cols, method.cell)
         ]
-        _in_threads(jobs, progress)
+        in_threads(jobs, progress)
         row, col, known = self._exact
         on = (row >= rows.start) & (row < rows.stop) & (col >= cols.start) & (col < cols.stop)
         at = np.s_[:, row[on] - rows.start, col[on] - cols.start]
@@ -223,7 +212,7 @@ class _Choice:
         """Whether elements with other missing values need other samples, not only weights of 0."""
         return self.neighbours is not None or (self.power > PLAIN_POWER and not self.far)
 
-    def method(self, place: Floats, group: _Group, shape: tuple[int, int]) -> _Method:
+    def method(self, place: Floats, group: _Group, shape: tuple[int, int]) -> Method:
         place = place[group.sites]
         if self.neighbours is not None:
             return NearestFew(place, group.columns, shape, self.power, self.radius, self.neighbours)
@@ -367,63 +356,9 @@ def _putter(
         estimate *= (high - low).astype(estimate.dtype)
         estimate += lower
         np.clip(estimate, lower, upper, out=estimate)
-        _write(out, chosen, tops - origin[0], lefts - origin[1], estimate)
+        write(out, chosen, tops - origin[0], lefts - origin[1], estimate)
 
     return put
-
-
-def _write(
-    out: NDArray[np.float32],
-    chosen: slice | NDArray[np.intp],
-    tops: NDArray[np.intp],
-    lefts: NDArray[np.intp],
-    tiles: NDArray[Any],
-) -> None:
-    """Write tiles (tile, element, y, x) at their places in some elements of a block, cut off at its edges."""
-    rows, cols = out.shape[1:]
-    height, width = tiles.shape[2:]
-    if width < _SMALL:
-        y, x = tops[:, None] + np.arange(height), lefts[:, None] + np.arange(width)
-        inside = ((y >= 0) & (y < rows))[:, :, None] & ((x >= 0) & (x < cols))[:, None]
-        tile, down, across = np.nonzero(inside)
-        numbers = np.arange(len(out))[chosen]
-        out[numbers[:, None], y[tile, down], x[tile, across]] = tiles[tile, :, down, across].T
-        return
-    for top, left, tile in zip(tops.tolist(), lefts.tolist(), tiles, strict=True):
-        up, down = max(top, 0), min(top + height, rows)
-        west, east = max(left, 0), min(left + width, cols)
-        out[chosen, up:down, west:east] = tile[:, up - top : down - top, west - left : east - left]
-
-
-def _pieces(rows: slice, cols: slice, cell: int) -> list[tuple[slice, slice]]:
-    """Cut a part of the map at the edges of its cells."""
-
-    def cut(part: slice) -> list[slice]:
-        starts = range(part.start - part.start % cell, part.stop, cell)
-        return [slice(max(start, part.start), min(start + cell, part.stop)) for start in starts]
-
-    return [(down, across) for down in cut(rows) for across in cut(cols)]
-
-
-def _in_threads(jobs: Sequence[tuple[_Method, tuple[slice, slice], Put]], progress: Progress) -> None:
-    """Do all jobs in as many threads as BLAS is set to use, which gets one thread in each."""
-    from threadpoolctl import threadpool_info
-
-    threads = max(
-        (pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1
-    )
-    with _one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        try:
-            for done, _ in enumerate(pool.map(lambda job: job[0].fill(*job[1], job[2]), jobs), 1):
-                progress(done / len(jobs))
-        finally:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the tiles at work, not for all
-
-
-def _one_blas_thread() -> Any:
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
 
 
 # ---- distance to the nearest sample
@@ -475,9 +410,9 @@ class NearestSample:
         out = np.empty((1, rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
 
         def put(tops: NDArray[np.intp], lefts: NDArray[np.intp], tiles: NDArray[Any]) -> None:
-            _write(out, slice(None), tops - rows.start, lefts - cols.start, tiles)
+            write(out, slice(None), tops - rows.start, lefts - cols.start, tiles)
 
-        _in_threads([(self, part, put) for part in _pieces(rows, cols, self.cell)], no_progress)
+        in_threads([(self, part, put) for part in pieces(rows, cols, self.cell)], no_progress)
         return out[0]
 
     def fill(self, rows: slice, cols: slice, put: Put) -> None:
