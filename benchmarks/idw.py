@@ -175,8 +175,8 @@ def beside_scipy() -> list[Row]:
             memory,
             unit="MiB",
             wanted=("at least", 10),
-            note="High-water mark of resident memory (VmHWM) of a fresh process that does nothing else, Python "
-            "and libraries included.",
+            note="High-water mark of resident memory (VmHWM) of a process that does nothing else; Python and "
+            "libraries included.",
         ),
     ]
 

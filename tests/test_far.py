@@ -32,7 +32,7 @@ def small_tiles(monkeypatch):
     """Six levels on a small map, and blocks that do not hold a long list."""
     monkeypatch.setattr(_far, "_SIDES", (8,))
     monkeypatch.setattr(_far, "_KEPT", 64)
-    monkeypatch.setattr(_far.AllSamples, "cell", 32)
+    monkeypatch.setattr(_far.AllSamples, "cell", (32, 32))
     monkeypatch.setattr(_far, "_WIDEST", 48)
     monkeypatch.setattr(_far, "_PAIRS", 5000)
 

@@ -266,7 +266,7 @@ def test_an_element_without_a_value_is_an_empty_map_and_a_warning(grid):
 
 
 def test_progress_rises_to_one(grid, monkeypatch):
-    monkeypatch.setattr(_far.AllSamples, "cell", 16)
+    monkeypatch.setattr(_far.AllSamples, "cell", (16, 16))
     points, values = survey()
     shares = []
     idw(points, values, grid, progress=shares.append)

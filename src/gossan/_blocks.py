@@ -18,9 +18,9 @@ _SMALL = 8
 
 
 class Method(Protocol):
-    """What makes a part of the map that lies in one cell of so many pixels a side, tile by tile."""
+    """What makes a part of the map that lies in one cell of so many rows and columns, tile by tile."""
 
-    cell: int
+    cell: tuple[int, int]
 
     def fill(self, rows: slice, cols: slice, put: Put) -> None:
         """Hand tiles that cover the part to ``put``; they may reach over it."""
@@ -69,14 +69,14 @@ def write(
         out[chosen, up:down, west:east] = tile[:, up - top : down - top, west - left : east - left]
 
 
-def pieces(rows: slice, cols: slice, cell: int) -> list[tuple[slice, slice]]:
+def pieces(rows: slice, cols: slice, cell: tuple[int, int]) -> list[tuple[slice, slice]]:
     """Cut a part of the map at the edges of its cells."""
 
-    def cut(part: slice) -> list[slice]:
-        starts = range(part.start - part.start % cell, part.stop, cell)
-        return [slice(max(start, part.start), min(start + cell, part.stop)) for start in starts]
+    def cut(part: slice, side: int) -> list[slice]:
+        starts = range(part.start - part.start % side, part.stop, side)
+        return [slice(max(start, part.start), min(start + side, part.stop)) for start in starts]
 
-    return [(down, across) for down in cut(rows) for across in cut(cols)]
+    return [(down, across) for down in cut(rows, cell[0]) for across in cut(cols, cell[1])]
 
 
 def in_threads(jobs: Sequence[tuple[Method, tuple[slice, slice], Put]], progress: Progress) -> None:

@@ -43,10 +43,10 @@ class EverySample:
     Attributes
     ----------
     cell
-        Side of the pieces that `fill` works on, pixels: a multiple of 128.
+        Rows and columns of the pieces that `fill` works on: multiples of 128 pixels.
     """
 
-    cell = 128
+    cell = (128, 128)
 
     def __init__(
         self, place: Floats, columns: Floats, shape: tuple[int, int], power: float, radius: float, dtype: Any
@@ -61,10 +61,11 @@ class EverySample:
         Blocks of weights (cols, samples) are multiplied with the columns, row by row. Squared distances are
         sums of one part for the column and one for the row, both taken in float64.
         """
-        for top in range(rows.start - rows.start % self.cell, rows.stop, self.cell):
-            for left in range(cols.start - cols.start % self.cell, cols.stop, self.cell):
-                y = np.arange(top, min(top + self.cell, self.shape[0])) + 0.5
-                x = np.arange(left, min(left + self.cell, self.shape[1])) + 0.5
+        side = self.cell[0]
+        for top in range(rows.start - rows.start % side, rows.stop, side):
+            for left in range(cols.start - cols.start % side, cols.stop, side):
+                y = np.arange(top, min(top + side, self.shape[0])) + 0.5
+                x = np.arange(left, min(left + side, self.shape[1])) + 0.5
                 sums = np.moveaxis(self._sums(y, x), -1, 0)
                 put(np.array([top]), np.array([left]), sums[None])
 

@@ -214,10 +214,10 @@ class AllSamples:
     Attributes
     ----------
     cell
-        Side of the pieces that `fill` works on, pixels: a multiple of 128.
+        Rows and columns of the pieces that `fill` works on: multiples of 128 pixels.
     """
 
-    cell = 256
+    cell = (256, 512)
 
     def __init__(
         self, place: Floats, columns: Floats, shape: tuple[int, int], power: float, how: Expansion, dtype: Any
@@ -227,6 +227,7 @@ class AllSamples:
         self._row, self._col = np.vstack((place, place.min(axis=0) - 1e7)).T.copy()
         self._columns = np.vstack((columns, np.zeros(columns.shape[1]))).astype(dtype)
         self._side = _best_side(len(place) / (shape[0] * shape[1]), how)
+        self._to_pixels = _matrix(np.linspace(-1, 1, self._side), how.nodes).astype(dtype)
         self._cells = self._coarse()
 
     def _coarse(self) -> _Tiles:
@@ -246,9 +247,7 @@ class AllSamples:
         cells = self._cells
         inside = np.flatnonzero(_reaches(cells, rows, cols))
         tiles = self._descend(cells[inside], self._side, rows, cols)
-        side = self._side
-        at = np.linspace(-1, 1, side)
-        matrix = _matrix(at, self.how.nodes).astype(self.dtype)
+        side, matrix = self._side, self._to_pixels
         without = np.flatnonzero(tiles.near.count == 0)
         for begin in range(0, len(without), 64):
             chosen = without[begin : begin + 64]
@@ -275,10 +274,7 @@ class AllSamples:
     def _born(self, parents: _Tiles, row: Ints, col: Ints, parent: Ints, quarter: Ints) -> _Tiles:
         """Make children: what is far of the parent is far of the child."""
         side, q = parents.side // 2, self.how.nodes
-        half = (side - 1) / 2
-        # nodes of both halves of the parent, in its own units
-        at = (np.array((-side / 2, side / 2))[:, None] + half * _nodes(q)) / (side - 0.5)
-        matrix = _matrix(at.ravel(), q)
+        matrix = _to_children(side, q)
         family, place = np.unique(parent, return_inverse=True)
         far = _spread(parents.far[family], matrix).reshape(len(family), -1, 2, q, 2, q)
         own = far[place, :, quarter // 2, :, quarter % 2, :]
@@ -298,16 +294,31 @@ class AllSamples:
             _Lists(_starts(np.bincount(tile[chosen], minlength=len(tiles.row))), near.item[chosen])
             for chosen in (close, ~close)
         )
-        at = half * _nodes(self.how.nodes)
-        for chosen, width in moved.batches(self.how.nodes**2):
-            samples = moved.padded(chosen, width, len(self._row) - 1)
-            sums = tiles.far[chosen]
-            self._add(sums, samples, middle[0][chosen][:, None] + at, middle[1][chosen][:, None] + at)
-            tiles.far[chosen] = sums
+        self._move(tiles.far, moved, middle, half)
         return replace(tiles, near=kept)
 
+    def _move(self, far: Floats, moved: _Lists, middle: Floats, half: float) -> None:
+        """Add far samples to the node values of their tiles.
+
+        |p - s| ** 2 = |p| ** 2 - 2 p.s + |s| ** 2 is one product of matrices; it takes a digit at most, since
+        p and s are far apart.
+        """
+        y, x = (each.ravel() for each in np.meshgrid(*[_nodes(self.how.nodes)] * 2, indexing="ij"))
+        points = np.stack((y**2 + x**2, -2 * y, -2 * x, np.ones_like(y))).astype(self.dtype)
+        flat = far.reshape(len(far), far.shape[1], -1)
+        for chosen, width in moved.batches(points.shape[1]):
+            samples = moved.padded(chosen, width, len(self._row) - 1)
+            for begin in range(0, width, _WIDEST):
+                part = samples[:, begin : begin + _WIDEST]
+                row = (self._row[part] - middle[0][chosen][:, None]) / half
+                col = (self._col[part] - middle[1][chosen][:, None]) / half
+                place = np.stack((np.ones_like(row), row, col, row**2 + col**2), axis=-1) * half**2
+                weights = place.astype(self.dtype) @ points
+                weigh(weights, self.power)
+                flat[chosen] += self._columns[part].transpose(0, 2, 1) @ weights
+
     def _add(self, sums: Numbers, samples: Ints, row: Floats, col: Floats) -> None:
-        """Add the samples (tile, k) of each tile at its points row (tile, y) x col (tile, x)."""
+        """Add the near samples (tile, k) of each tile at its pixels row (tile, y) x col (tile, x)."""
         count, columns = sums.shape[:2]
         flat = sums.reshape(count, columns, -1)
         for begin in range(0, samples.shape[1], _WIDEST):
@@ -317,6 +328,13 @@ class AllSamples:
             weights = down.astype(self.dtype)[..., None] + across.astype(self.dtype)[:, :, None]
             weigh(weights, self.power)
             flat += self._columns[part].transpose(0, 2, 1) @ weights.reshape(*part.shape, -1)
+
+
+@lru_cache(maxsize=64)
+def _to_children(side: int, nodes: int) -> Floats:
+    """Return the matrix that takes a tile's node values to its children's nodes, both halves of a side."""
+    at = np.array((-side / 2, side / 2))[:, None] + (side - 1) / 2 * _nodes(nodes)
+    return _matrix(at.ravel() / (side - 0.5), nodes)
 
 
 def _best_side(density: float, how: Expansion) -> int:

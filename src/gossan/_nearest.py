@@ -146,10 +146,10 @@ class NearestFew:
     Attributes
     ----------
     cell
-        Side of the pieces that `fill` works on, pixels: a multiple of 128.
+        Rows and columns of the pieces that `fill` works on: multiples of 128 pixels.
     """
 
-    cell = 256
+    cell = (256, 256)
 
     def __init__(
         self,

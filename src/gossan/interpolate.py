@@ -42,7 +42,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 #: Smaller errors than this need float64.
-_ROUNDING = 2e-6
+_ROUNDING = 4e-6
 #: From this ratio of a value to the range on, float32 would lose digits when values are scaled back.
 _OFFSET = 16
 
@@ -387,7 +387,7 @@ class NearestSample:
         self._unit = resolution_of(grid)
         self._shape = (int(grid.shape[0]), int(grid.shape[1]))
         self._candidates = Candidates(place, self._shape, 1)
-        self.cell = 256
+        self.cell = (256, 256)
 
     def block(self, rows: slice, cols: slice) -> NDArray[np.float32]:
         """Measure on a part of the map; no bit depends on how a map is cut into blocks.
