@@ -17,11 +17,11 @@ from gossan.config import Project
 from gossan.errors import DataError, DataWarning, DesignWarning, MissingFileError, UsageError
 from gossan.explain import window_summaries
 from gossan.grid import resolution_of
-from gossan.interpolate import far_share, nearest_sample
 from gossan.models import load_scorer
 from gossan.pipeline.prepare import build_stack, derive, read_survey, transformed
+from gossan.pipeline.reasons import far_areas
 from gossan.recipe import Recipe, WindowSet
-from gossan.survey import Survey, sample_spacing
+from gossan.survey import Survey
 from gossan.windows import WindowSettings, cut_windows, stitch
 
 if TYPE_CHECKING:
@@ -139,15 +139,7 @@ def _applicability(
             DesignWarning,
             stacklevel=3,
         )
-    coordinates = survey.samples.coordinates
-    far = far_share(
-        nearest_sample(coordinates, survey.grid),
-        2 * sample_spacing(coordinates),
-        table["row"],
-        table["col"],
-        windows.size,
-        valid=windows.stack["valid"].values,
-    )
+    far = far_areas(survey.grid, table, survey.samples.coordinates, windows.stack["valid"].values)
     ore_index = yardstick.ore_index(features)
     return {"index": index, "inside": inside.astype(np.float64), "ore_index": ore_index, "far": far}
 
