@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gossan.errors import DataError, UsageError
 from gossan.grid import tiles
 from gossan.io.files import file_kind, replacing
-from gossan.io.rasters import grid_of
+from gossan.io.rasters import grid_of, thin_bands
 from gossan.mapped import relieve
 from gossan.survey import make_stack
 
@@ -31,6 +31,7 @@ __all__ = [
     "Band",
     "read_layers",
     "read_stack",
+    "thin_stack",
     "write_bands",
     "write_csv",
     "write_json",
@@ -105,6 +106,29 @@ def read_stack(path: Path) -> "xr.Dataset":
     classes = layers.pop(_CLASSES, None)
     numbers = None if classes is None else np.where(np.isnan(classes), -1, classes).astype(np.int16)
     return make_stack(grid, layers, units, classes=numbers, class_names=names)
+
+
+def thin_stack(path: Path, most: int) -> "xr.Dataset":
+    """Read every k-th pixel of a Stack, so that its longer side has at most ``most``, to be drawn.
+
+    Returns
+    -------
+    As `read_stack`, on a coarser grid; ``attrs["class_counts"]`` holds the pixels of each class in the file.
+
+    Raises
+    ------
+    DataError
+        The file is no stack.
+    """
+    bands, grid, about = thin_bands(path, most, counted=_CLASSES)
+    names = json.loads(about.tags.get("GOSSAN_CLASS_NAMES", "null"))
+    if names is None or not all(about.names):
+        raise DataError(f"{path.name} is no stack of this package; give the stack.tif of a run")
+    classes = bands.pop(_CLASSES, None)
+    numbers = None if classes is None else np.where(np.isnan(classes), -1, classes).astype(np.int16)
+    stack = make_stack(grid, bands, about.units, classes=numbers, class_names=names)
+    stack.attrs["class_counts"] = [about.counts.get(number, 0) for number in range(len(names))]
+    return stack
 
 
 def write_prospectivity(

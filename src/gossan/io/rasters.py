@@ -1,6 +1,8 @@
 """Rasters: further evidence layers, each on its own grid, and bands written by this package."""
 
+import math
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import DataError, UsageError
+from gossan.grid import tiles
 from gossan.io.crs import choose_crs, plain_crs
 from gossan.io.files import check_content, driver_of, file_kind
 from gossan.survey import Layer, RasterSource
@@ -15,9 +18,11 @@ from gossan.survey import Layer, RasterSource
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["grid_of", "read_raster", "read_raster_bands"]
+__all__ = ["About", "grid_of", "read_raster", "read_raster_bands", "thin_bands"]
 
 _MOST_PIXELS = 500_000_000  # 2 GB as float32: more is a mistake or needs cutting first
+#: Rows that are read at once, and bytes that GDAL may keep of a file.
+_STRIP, _CACHE = 512, 64 << 20
 _MOST_CLASS = 2**24  # whole numbers up to here are exact in float32
 _ABSURD = 1e30  # undeclared nodata of many programs is -1.7e308, -3.4e38 or 1e31
 
@@ -85,6 +90,74 @@ def read_raster_bands(path: Path) -> tuple[dict[str, NDArray[np.float32]], "GeoB
             return {name: file.read(n) for n, name in enumerate(names, 1)}, grid_of(file)
     except rasterio.errors.RasterioError as error:
         raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+@dataclass(frozen=True)
+class About:
+    """What a raster says of its bands: names and units in order, tags, and counts of one band's numbers."""
+
+    names: tuple[str | None, ...]
+    units: dict[str, str]
+    tags: dict[str, str]
+    counts: dict[int, int]
+
+
+def thin_bands(
+    path: Path, most: int, *, counted: str | None = None
+) -> tuple[dict[str, NDArray[np.float32]], "GeoBox", About]:
+    """Read every k-th pixel of a raster of this package, a strip at a time.
+
+    Parameters
+    ----------
+    most
+        Pixels that the longer side may have, >= 1.
+    counted
+        Band of whole numbers, 0 and more, of which all pixels are counted.
+
+    Returns
+    -------
+    The bands by name, their grid, and what the file says of them.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
+    import rasterio
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    file_kind(path, "raster", ("raster",))
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(path) as file:
+            grid = grid_of(file)
+            step = max(1, math.ceil(max(file.shape) / most))
+            names = [name or f"band {n}" for n, name in enumerate(file.descriptions, 1)]
+            counts: dict[int, int] = {}
+            bands = {
+                name: _thinned(file, n, step, counts if name == counted else None)
+                for n, name in enumerate(names, 1)
+            }
+            units = dict(zip(names, (unit or "" for unit in file.units), strict=True))
+            about = About(file.descriptions, units, file.tags(), counts)
+    except rasterio.errors.RasterioError as error:
+        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    shape = next(iter(bands.values())).shape
+    return bands, GeoBox(shape, grid.affine * Affine.scale(step), grid.crs), about
+
+
+def _thinned(file: Any, band: int, step: int, counts: dict[int, int] | None) -> NDArray[np.float32]:
+    """Keep the pixels that `gossan.plots` keeps: from half a step on, one a step."""
+    from rasterio.windows import Window
+
+    kept = []
+    for rows, _ in tiles((file.height, 1), _STRIP):
+        strip = file.read(band, window=Window(0, rows.start, file.width, rows.stop - rows.start))
+        kept.append(strip[(step // 2 - rows.start) % step :: step, step // 2 :: step])
+        if counts is not None:
+            for number, many in zip(*np.unique(strip[strip >= 0], return_counts=True), strict=True):
+                counts[int(number)] = counts.get(int(number), 0) + int(many)
+    return np.concatenate(kept)
 
 
 def grid_of(file: Any) -> "GeoBox":
