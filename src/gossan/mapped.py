@@ -10,13 +10,14 @@ import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["create", "file_of", "forget", "load", "relieve"]
+__all__ = ["create", "file_of", "forget", "load", "relieve", "scratch"]
 
 #: Bytes of pages that may be held, besides what was held after the last time that all were given back.
 LIMIT = 1 << 27
@@ -41,6 +42,18 @@ def create(path: Path, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     _keep(made)
     return made
+
+
+def scratch(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Make an array of zeros in a file that nobody else sees and that is gone when nobody uses the array.
+
+    Raises
+    ------
+    OSError
+        If the disk cannot take it.
+    """
+    with TemporaryDirectory(prefix="gossan-") as folder:
+        return create(Path(folder) / "array.npy", shape, dtype)  # mapped, it needs its name no more
 
 
 def load(path: Path) -> NDArray[Any]:
