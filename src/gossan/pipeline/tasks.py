@@ -65,7 +65,9 @@ def prepare(
     survey = read_survey(settings)
     progress(0.2)
     samples = transformed(survey, settings)
-    stack = build_stack(survey, samples, settings)
+    stack = build_stack(
+        survey, samples, settings, make=checkpoint.array, progress=lambda share: progress(0.2 + 0.8 * share)
+    )
     return {
         "stack": stack,
         "coordinates": samples.coordinates,
@@ -232,6 +234,7 @@ def screen(
         settings=how,
         protocol=protocol,
         seed=seed,
+        make=checkpoint.array,
     )
     kept = [str(name) for name in table.loc[table["keep"], "element"]]
     return {"table": table, "layers": [*kept, *others], "note": table.attrs.get("note")}
