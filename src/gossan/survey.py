@@ -49,7 +49,8 @@ class SampleSource:
     censored
         What stands for a value below the detection limit: half of it, it over the root of 2, it, or nothing.
     transform
-        Of all values, before anything is computed from them.
+        Of all values, before anything is computed from them: log10, log-ratios to the sample's centre (clr),
+        balances of each element against those before it (ilr; samples that lack one are missing), or none.
     level_by
         Step that is taken out: between survey years, between rock units, or none.
     survey
@@ -69,7 +70,7 @@ class SampleSource:
     y: str | None = None
     elements: tuple[str, ...] | None = None
     censored: Literal["half", "sqrt2", "limit", "drop"] = "half"
-    transform: Literal["log10", "clr", "none"] = "log10"
+    transform: Literal["log10", "clr", "ilr", "none"] = "log10"
     level_by: Literal["none", "survey", "geology"] = "none"
     survey: str | None = None
     level_method: Literal["median", "quantile"] = "median"

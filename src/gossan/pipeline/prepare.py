@@ -92,8 +92,23 @@ def _grid(project: Project, samples: Samples, area: Any) -> "GeoBox":
         west, south, east, north = area.total_bounds
     else:
         (west, south), (east, north) = samples.coordinates.min(axis=0), samples.coordinates.max(axis=0)
+        _refuse_no_extent(len(samples), (west, south, east, north))
     region = (float(west), float(south), float(east), float(north))
     return make_grid(region, resolution, project.project.crs)
+
+
+def _refuse_no_extent(samples: int, bounds: tuple[float, float, float, float]) -> None:
+    """Refuse samples that span no map."""
+    west, south, east, north = bounds
+    if east > west and north > south:
+        return
+    place = f"at one place ({west:.0f} m east, {south:.0f} m north)"
+    if east > west or north > south:
+        place = f"on one line ({west:.0f} to {east:.0f} m east, {south:.0f} to {north:.0f} m north)"
+    raise DataError(
+        f"all {samples} samples lie {place}; a map needs ground to both sides: check the coordinate "
+        "columns, or set project.area"
+    )
 
 
 def _count_inside(
