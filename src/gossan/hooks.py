@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-__all__ = ["Checkpoint", "Progress", "no_checkpoint", "no_progress"]
+__all__ = ["Checkpoint", "Progress", "no_checkpoint", "no_progress", "part_of"]
 
 #: Called with the share of the work that is done, in [0, 1].
 Progress = Callable[[float], None]
@@ -24,6 +24,11 @@ class Checkpoint(Protocol):
 
 def no_progress(share: float) -> None:
     """Report nothing."""
+
+
+def part_of(progress: Progress, number: int, count: int) -> Progress:
+    """Return the progress of one of several equal parts; ``number`` counts from 0."""
+    return lambda share: progress((number + share) / count)
 
 
 class _NoCheckpoint:

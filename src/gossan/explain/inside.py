@@ -114,7 +114,13 @@ def spatial_maps(
         weights = cast("MFAF", net).spatial_weights(x).float().mean(dim=0)[:, None]
         return interpolate(weights, size=x.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
-    return np.asarray(network.look_inside(look, windows, progress=progress).mean(axis=0))
+    return _inner(network.look_inside(look, windows, progress=progress).mean(axis=0), windows.size)
+
+
+def _inner(maps: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Cut off the pixels that a network with a halo reads around its windows."""
+    halo = (maps.shape[-1] - size) // 2
+    return np.asarray(maps[..., halo : halo + size, halo : halo + size])
 
 
 def agreement(prediction: "Prediction") -> NDArray[np.float64]:
@@ -178,7 +184,7 @@ def integrated_gradients(
     found: NDArray[np.float32] = shares.mean(axis=0)
     expected = network.look_inside(difference, windows, gradients=True).mean(axis=0)
     _judge(found.sum(axis=(1, 2, 3), dtype=np.float64), expected, steps)
-    return found
+    return _inner(found, windows.size)
 
 
 def _baseline(
