@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "centres",
+    "dense_grid",
     "make_grid",
     "nice_resolution",
     "pixel_index",
@@ -254,6 +255,42 @@ def tiles(shape: "tuple[int, int] | Shape2d", size: int) -> Iterator[tuple[slice
         (slice(top, min(top + size, rows)), slice(left, min(left + size, cols)))
         for top in range(0, rows, size)
         for left in range(0, cols, size)
+    )
+
+
+def dense_grid(grid: "GeoBox", size: int, stride: int) -> "GeoBox":
+    """Return the grid of a dense map: pixels of ``stride``, centred where the windows' centres are.
+
+    Parameters
+    ----------
+    size
+        Side of a window, pixels; at most the map's shorter side.
+    stride
+        Pixels between the north-west corners of windows, the first of which is the map's.
+
+    Raises
+    ------
+    UsageError
+        For a stride below 1 and a window that does not fit the map.
+
+    Examples
+    --------
+    >>> dense = dense_grid(make_grid((0, 0, 1000, 1000), 10, "EPSG:32649"), 32, 8)
+    >>> tuple(dense.shape), region_of(dense)
+    ((9, 9), (120.0, 160.0, 840.0, 880.0))
+    """
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    if stride < 1 or not 1 <= size <= min(grid.shape):
+        raise UsageError(
+            f"windows of {size} px every {stride} px given on a map of {grid.shape[0]} x {grid.shape[1]} px; "
+            "they must fit, at least 1 px apart: change windows.size or dense.stride"
+        )
+    rows, cols = ((side - size) // stride + 1 for side in grid.shape)
+    shift = (size - stride) / 2
+    return GeoBox(
+        (rows, cols), _affine(grid) * Affine.translation(shift, shift) * Affine.scale(stride), grid.crs
     )
 
 

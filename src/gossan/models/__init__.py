@@ -98,13 +98,14 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
     size
         Side of a window in pixels, at least 16.
     **options
-        ``width``, ``weights``, ``depth``, ``summary`` and ``halo``; for MFAF also ``rates``, ``mix``, ``pool``,
-        ``channel_attention`` and ``spatial_attention``; see `ModelSettings`.
+        ``width``, ``weights``, ``depth``, ``summary`` and ``halo``; for MFAF also ``rates``, ``mix``,
+        ``pool``, ``channel_attention`` and ``spatial_attention``; see `ModelSettings`.
 
     Returns
     -------
     A module whose ``forward`` takes (batch, channel, size, size) to logits (branch, batch, 2); plain networks
-    have one branch. With ``halo`` windows have ``context.halo`` more pixels on every side. Its first weights come from torch's global random numbers.
+    have one branch. With ``halo`` windows have ``context.halo`` more pixels on every side. Its first weights
+    come from torch's global random numbers.
 
     Raises
     ------
@@ -127,9 +128,9 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
 
         branch_rates(size, options.get("rates"))  # refused before a network is built
         backbone = make_backbone(model.backbone, channels=channels, size=size, **of_backbone)
-        return around(backbone, channels=channels, size=size, **options)
+        return cast("nn.Module", around(backbone, channels=channels, size=size, **options))
     backbone = make_backbone(model.backbone, channels=channels, size=size, **of_backbone)
-    return plain(backbone, channels, size, **options)
+    return cast("nn.Module", plain(backbone, channels, size, **options))
 
 
 def _network_classes(*, halo: bool) -> tuple[Any, Any]:

@@ -6,9 +6,9 @@ no cell inside it depends on padding, and the head pools the cells inside only: 
 the same numbers whichever pass they come from.
 
 One thing of MFAF would still depend on the window: channel attention pools over it, in front of the shared
-backbone (equation 7), so no cell is the same in two windows. A network with a halo pools over the square around
-each cell instead, a quarter of a window wide (the ``extent`` of Hu et al. 2018, Gather-Excite): the weights
-belong to factors as before, and to a place.
+backbone (equation 7), so no cell is the same in two windows. A network with a halo pools over the square
+around each cell instead, a quarter of a window wide (the ``extent`` of Hu et al. 2018, Gather-Excite): the
+weights belong to factors as before, and to a place.
 
 Other networks can be put through the same pass; what comes out is near their score and not equal to it.
 """
@@ -129,8 +129,8 @@ class WidePlain(Plain):
 def _checked(context: Context, size: int) -> Context:
     if context.halo > _WIDEST * size:
         raise UsageError(
-            f"model.halo given for a network whose cells see {context.halo} px past a window of {size} px; at most "
-            f"{_WIDEST * size} px are read: keep fewer blocks (model.depth), or use larger windows"
+            f"model.halo given for a network whose cells see {context.halo} px past a window of {size} px; "
+            f"at most {_WIDEST * size} px are read: keep fewer blocks (model.depth), or use larger windows"
         )
     return context
 
@@ -336,4 +336,5 @@ def _boxes(x: Tensor, size: int, stride: int, pool: Any = F.avg_pool2d) -> Tenso
     block = math.gcd(size, stride)
     x = pool(x, block)
     side, step = size // block, stride // block
-    return pool(pool(x, (side, 1), (step, 1)), (1, side), (1, step))
+    pooled: Tensor = pool(pool(x, (side, 1), (step, 1)), (1, side), (1, step))
+    return pooled

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from gossan.grid import resolution_of
 from gossan.interpolate import far_share, nearest_sample
 from gossan.models import load_scorer
 from gossan.pipeline.prepare import build_stack, derive, read_survey, transformed
+from gossan.pipeline.scan import write_scan
+from gossan.pipeline.tasks import STAGES
 from gossan.recipe import Recipe, WindowSet
 from gossan.survey import Survey, sample_spacing
 from gossan.windows import WindowSettings, cut_windows, stitch
@@ -63,7 +65,8 @@ def predict(
     -------
     Path of a map like ``prospectivity.tif``: band ``score`` is empty, because nothing was held out here,
     and band ``final`` holds the model's scores. Beside it ``<name>-applicability.tif``, as in a run folder,
-    with a band ``probability`` of a known deposit, calibrated where the model was trained.
+    with a band ``probability`` of a known deposit, calibrated where the model was trained; with
+    ``dense.stride`` in the project also ``<name>-dense.tif``.
 
     Raises
     ------
@@ -101,6 +104,17 @@ def predict(
     path = Path(out) if out is not None else Path(f"{project.project.name}-prediction.tif")
     io.write_prospectivity(path, survey.grid, None, None, maps.pop("final"))
     io.write_bands(path.with_name(f"{path.stem}-applicability.tif"), survey.grid, maps)
+    if project.dense.stride is not None:
+        say(0.95, None, "scoring the dense map")
+        write_scan(
+            path.with_name(f"{path.stem}-dense.tif"),
+            stack,
+            (windows.recipe, scorer),
+            asdict(project.dense),
+            window,
+            grid=survey.grid,
+            seed=[project.project.seed, STAGES["dense"]],
+        )
     say(1.0, 0.0, "done")
     return path
 
