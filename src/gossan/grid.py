@@ -288,10 +288,10 @@ def dense_grid(grid: "GeoBox", size: int, stride: int) -> "GeoBox":
             "they must fit, at least 1 px apart: change windows.size or dense.stride"
         )
     rows, cols = ((side - size) // stride + 1 for side in grid.shape)
-    shift = (size - stride) / 2
-    return GeoBox(
-        (rows, cols), _affine(grid) * Affine.translation(shift, shift) * Affine.scale(stride), grid.crs
-    )
+    fine, shift = _affine(grid), (size - stride) / 2
+    west, north = (_edges(start, step, shift) for start, step in ((fine.c, fine.a), (fine.f, fine.e)))
+    coarse = Affine(fine.a * stride, 0.0, float(west), 0.0, fine.e * stride, float(north))
+    return GeoBox((rows, cols), coarse, grid.crs)
 
 
 def window_region(

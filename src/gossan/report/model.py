@@ -21,6 +21,7 @@ __all__ = [
     "Capture",
     "Channel",
     "Coverage",
+    "Dense",
     "Curve",
     "Curves",
     "Design",
