@@ -33,7 +33,7 @@ ROWS = (
     ),
     ("recipe",),
     ("models",),
-    ("evaluate", "predict", "explain"),
+    ("evaluate", "predict", "explain", "dense"),
     ("io", "config", "plots", "synthetic"),
     ("runs", "report"),
     ("pipeline",),
@@ -51,6 +51,7 @@ PARTS = {
     "_far": "interpolate",
     "_direct": "interpolate",
     "_nearest": "interpolate",
+    "_around": "windows",
 }
 
 #: The front door and the program; they belong to no room and nothing imports from them but the version.

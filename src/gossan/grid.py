@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MaskedPixels",
     "centres",
+    "dense_grid",
     "make_grid",
     "nice_resolution",
     "pixel_index",
@@ -332,6 +333,42 @@ def points_in_windows(
             held = (dy >= 0) & (dy < size) & (dx >= 0) & (dx < size)
             counts[part] += np.bincount(window[held], minlength=len(top))
     return counts
+
+
+def dense_grid(grid: "GeoBox", size: int, stride: int) -> "GeoBox":
+    """Return the grid of a dense map: pixels of ``stride``, centred where the windows' centres are.
+
+    Parameters
+    ----------
+    size
+        Side of a window, pixels; at most the map's shorter side.
+    stride
+        Pixels between the north-west corners of windows, the first of which is the map's.
+
+    Raises
+    ------
+    UsageError
+        For a stride below 1 and a window that does not fit the map.
+
+    Examples
+    --------
+    >>> dense = dense_grid(make_grid((0, 0, 1000, 1000), 10, "EPSG:32649"), 32, 8)
+    >>> tuple(dense.shape), region_of(dense)
+    ((9, 9), (120.0, 160.0, 840.0, 880.0))
+    """
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    if stride < 1 or not 1 <= size <= min(grid.shape):
+        raise UsageError(
+            f"windows of {size} px every {stride} px given on a map of {grid.shape[0]} x {grid.shape[1]} px; "
+            "they must fit, at least 1 px apart: change windows.size or dense.stride"
+        )
+    rows, cols = ((side - size) // stride + 1 for side in grid.shape)
+    fine, shift = _affine(grid), (size - stride) / 2
+    west, north = (_edges(start, step, shift) for start, step in ((fine.c, fine.a), (fine.f, fine.e)))
+    coarse = Affine(fine.a * stride, 0.0, float(west), 0.0, fine.e * stride, float(north))
+    return GeoBox((rows, cols), coarse, grid.crs)
 
 
 def window_region(

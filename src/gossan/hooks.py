@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Checkpoint", "MakeArray", "Progress", "in_memory", "no_checkpoint", "no_progress"]
+__all__ = ["Checkpoint", "MakeArray", "Progress", "in_memory", "no_checkpoint", "no_progress", "part_of"]
 
 #: Called with the share of the work that is done, in [0, 1].
 Progress = Callable[[float], None]
@@ -42,6 +42,11 @@ class Checkpoint(Protocol):
 
 def no_progress(share: float) -> None:
     """Report nothing."""
+
+
+def part_of(progress: Progress, number: int, count: int) -> Progress:
+    """Return the progress of one of several equal parts; ``number`` counts from 0."""
+    return lambda share: progress((number + share) / count)
 
 
 class _NoCheckpoint:

@@ -1,12 +1,14 @@
 """The Recipe: everything learnt from a training part, and the only such thing."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gossan._around import gather_around
 from gossan.errors import DataError, UsageError
 from gossan.grid import tiles
 from gossan.hooks import MakeArray, in_memory
@@ -191,7 +193,15 @@ class Recipe:
 
 
 class WindowSet:
-    """Windows of a stack as a model reads them: nothing is copied until a batch is read."""
+    """Windows of a stack as a model reads them: nothing is copied until a batch is read.
+
+    Attributes
+    ----------
+    halo
+        Pixels that are read on every side of a window, beside its own.
+    """
+
+    halo = 0
 
     def __init__(self, stack: "xr.Dataset", windows: "pd.DataFrame", recipe: Recipe) -> None:
         self.stack = stack
@@ -221,13 +231,21 @@ class WindowSet:
         """Side of a window in pixels."""
         return int(self.windows["size"].iloc[0])
 
+    def around(self, halo: int) -> Self:
+        """Return the same windows, read with so many pixels on every side; missing off the map."""
+        wide = copy(self)
+        wide.halo = halo
+        return wide
+
     def read(self, index: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return windows (n, channel, size, size): scaled, filled, 0 where there is no ground."""
         return self.read_masked(index)[0]
 
     def read_masked(self, index: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return what `read` gives and the valid pixels, bool (n, size, size)."""
-        read = self.recipe.apply(gather(self.stack, self.windows.iloc[index]))
+        windows = self.windows.iloc[index]
+        found = gather_around(self.stack, windows, self.halo) if self.halo else gather(self.stack, windows)
+        read = self.recipe.apply(found)
         relieve()
         return read
 

@@ -123,7 +123,13 @@ def spatial_maps(
         weights = cast("MFAF", net).spatial_weights(x).float().mean(dim=0)[:, None]
         return interpolate(weights, size=x.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
-    return network.look_inside(look, windows, make=make, progress=progress)
+    return _inner(network.look_inside(look, windows, make=make, progress=progress), windows.size)
+
+
+def _inner(maps: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Cut off the pixels that a network with a halo reads around its windows."""
+    halo = (maps.shape[-1] - size) // 2
+    return np.asarray(maps[..., halo : halo + size, halo : halo + size]) if halo else maps
 
 
 def agreement(prediction: "Prediction") -> NDArray[np.float64]:
@@ -190,7 +196,7 @@ def integrated_gradients(
     expected = network.look_inside(difference, windows, gradients=True)
     sums = [each.sum(axis=(1, 2, 3), dtype=np.float64) for each in np.array_split(found, len(found) or 1)]
     _judge(np.concatenate(sums), expected, steps)
-    return found
+    return _inner(found, windows.size)
 
 
 def _baseline(

@@ -2,7 +2,7 @@
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
 ``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``, ``rows``, ``where``,
-``analyses``, ``points``, ``outputs``, ``made``.
+``analyses``, ``points``, ``outputs``, ``strips``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
@@ -23,6 +23,7 @@ from gossan.io.outputs import (
 )
 from gossan.io.points import read_deposits, read_samples
 from gossan.io.rasters import read_raster, read_raster_bands, thin_bands
+from gossan.io.strips import write_strips
 from gossan.io.vectors import read_area, read_faults, read_geology
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "write_layers",
     "write_prospectivity",
     "write_stack",
+    "write_strips",
     "write_survey",
 ]

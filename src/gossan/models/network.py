@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, RunError, SettingWarning, UsageError
-from gossan.hooks import Checkpoint, MakeArray, Progress, in_memory, no_checkpoint, no_progress
+from gossan.hooks import Checkpoint, MakeArray, Progress, in_memory, no_checkpoint, no_progress, part_of
 from gossan.metrics import auc
 from gossan.models import create_from_settings
 from gossan.models.base import (
@@ -32,6 +32,7 @@ from gossan.models.base import (
     read_arrays,
     write_arrays,
 )
+from gossan.models.context import widened
 from gossan.models.mfaf import mfaf_loss
 from gossan.models.training import Feed, Schedule, TrainingSettings, make_feed, resolve
 
@@ -221,11 +222,12 @@ class NetworkScorer:
         """
         check_labels(train, is_ore)
         _check_loss(self.model)
+        train = widened(train, self.name, self.model)
         self.channels_, self.size_, self.members_ = tuple(train.channels), train.size, []
         device, keep = choose_device(self.training.device), _Keeper(checkpoint)
         with _session(self.training.threads, device):
             for number in range(self.training.ensemble):
-                part = _part(progress, number, self.training.ensemble)
+                part = part_of(progress, number, self.training.ensemble)
                 fit = self._prepare(
                     train,
                     is_ore,
@@ -294,11 +296,12 @@ class NetworkScorer:
         if not hasattr(self, "members_"):
             raise UsageError("predict was called on a scorer that is not fitted; call fit or load first")
         check_windows(windows, self.channels_, self.size_)
+        windows = widened(windows, self.name, self.model)
         device, index = choose_device(self.training.device), np.arange(len(windows))
         with _session(self.training.threads, device):
             margins = []
             for i, model in enumerate(self.members_):
-                part = _part(progress, i, len(self.members_))
+                part = part_of(progress, i, len(self.members_))
                 margins.append(_margins(_place(model, device), windows, index, device, part))
         return decide(_balanced(np.stack(margins), self.prior_))
 
@@ -318,10 +321,11 @@ class NetworkScorer:
         `look`: network, windows (n, channel, size, size), valid pixels -> (n, ...). DataError as `predict`.
         """
         check_windows(windows, self.channels_, self.size_)
+        windows = widened(windows, self.name, self.model)
         device, mean = choose_device(self.training.device), np.zeros(0, dtype=dtype)
         with _session(self.training.threads, device), torch.inference_mode(not gradients):
             for number, model in enumerate(self.members_):
-                part = _part(progress, number, len(self.members_))
+                part = part_of(progress, number, len(self.members_))
                 for rows, found in _looks(look, _place(model, device).eval(), windows, batch, device, part):
                     mean = mean if mean.size else make((len(windows), *found.shape[1:]), dtype)
                     mean[rows] += found
@@ -481,10 +485,6 @@ def _balanced(margin: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
     """Return the softmax with the training prior taken out: as if both classes had been equally frequent."""
     shifted = margin - np.log(prior / (1 - prior))
     return np.asarray(0.5 * (1 + np.tanh(0.5 * shifted)))
-
-
-def _part(progress: Progress, number: int, count: int) -> Progress:
-    return lambda share: progress((number + share) / count)
 
 
 def _arrays(tensors: dict[str, Any], prefix: str) -> dict[str, NDArray[Any]]:

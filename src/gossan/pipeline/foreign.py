@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,8 @@ from gossan.pipeline.layers import BLOCK
 from gossan.pipeline.outputs import on_ground
 from gossan.pipeline.prepare import build_stack, derive, read_survey, transformed
 from gossan.pipeline.reasons import far_areas
+from gossan.pipeline.scan import write_scan
+from gossan.pipeline.tasks import STAGES
 from gossan.recipe import Recipe, WindowSet
 from gossan.survey import Survey, join_stack
 from gossan.windows import AreaMap, WindowSettings, cut_windows
@@ -68,7 +70,8 @@ def predict(
     -------
     Path of a map like ``prospectivity.tif``: band ``score`` is empty, because nothing was held out here,
     and band ``final`` holds the model's scores. Beside it ``<name>-applicability.tif``, as in a run folder,
-    with a band ``probability`` of a known deposit, calibrated where the model was trained.
+    with a band ``probability`` of a known deposit, calibrated where the model was trained; with
+    ``dense.stride`` in the project also ``<name>-dense.tif``.
 
     Raises
     ------
@@ -89,7 +92,19 @@ def predict(
     say(0.1, None, "making the stack")
     with _arrays_beside(path) as make:
         stack = build_stack(survey, transformed(survey, settings), settings, make=make)
-        _score(path, survey, _as_trained(stack, record, make), record, folder, say)
+        trained = _as_trained(stack, record, make)
+        _score(path, survey, trained, record, folder, say)
+        if project.dense.stride is not None:
+            say(0.95, None, "scoring the dense map")
+            write_scan(
+                path.with_name(f"{path.stem}-dense.tif"),
+                trained,
+                (Recipe.from_dict(record["recipe"]), load_scorer(folder, record["record"])),
+                asdict(project.dense),
+                window,
+                grid=survey.grid,
+                seed=[project.project.seed, STAGES["dense"]],
+            )
     say(1.0, 0.0, "done")
     return path
 

@@ -22,6 +22,7 @@ from gossan.pipeline.results import (
     measures,
     screening,
 )
+from gossan.pipeline.scan import dense_section, write_dense
 from gossan.pipeline.sections import (
     applicability,
     attention,
@@ -62,6 +63,7 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     scores = measures(found)
     targets = choose_targets(areas, found.project.targets, crossing=crossing(areas))
     _write_maps(found, areas, folder)
+    write_dense(found, folder)
     _write_looks_inside(found, areas, folder)
     io.write_layers(folder / "targets.gpkg", _layers(found, areas, targets))
     io.write_csv(folder / "targets.csv", targets)
@@ -195,6 +197,7 @@ def report_model(
         "attention": attention(found),
         "applicability": applicability(found, areas),
         "interpolation": interpolation(found),
+        "dense": dense_section(found),
         "warnings": list(found.warnings),
         "command": _command(project),
     }

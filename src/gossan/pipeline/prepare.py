@@ -129,8 +129,8 @@ def derive(project: Project, survey: Survey) -> Project:
 
     The ore distance is twice the sample spacing and at least a quarter of a window; blocks are as wide as the
     variogram range of the elements' first factor, from 4 windows to a fifth of the map; the dead zone is one
-    window wide; fault density counts lines within half a window; training windows are also cut at half a
-    window.
+    window wide, or two halos where those are wider; fault density counts lines within half a window; training
+    windows are also cut at half a window.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def derive(project: Project, survey: Survey) -> Project:
         validation=replace(
             validation,
             block=validation.block or _block(project, survey, size) * resolution,
-            dead_zone=side if validation.dead_zone is None else validation.dead_zone,
+            dead_zone=_dead_zone(project, size, resolution),
         ),
         faults=faults,
         barren=replace(project.barren, draws=barren_draws(project.barren)),
@@ -193,6 +193,23 @@ def _check_levelling(project: Project, survey: Survey) -> None:
             "samples.level_by = 'survey' given and all samples are of one survey, or none has 30; two "
             "are needed: name another column as samples.survey, or set samples.level_by = 'none'"
         )
+
+
+def _dead_zone(project: Project, size: int, resolution: float) -> float:
+    """Keep what is read around training and test windows apart, metres."""
+    given, least = project.validation.dead_zone, 0.0
+    if project.model.halo and project.model.name in names("network"):
+        from gossan.models.context import halo_of
+
+        least = 2 * halo_of(project.model.name, project.model, size) * resolution
+    if given is None:
+        return max(size * resolution, least)
+    if given < least:
+        raise UsageError(
+            f"validation.dead_zone = {given:g} m given; with model.halo = true windows are read with "
+            f"{least / 2:g} m around them, so at least {least:g} m are needed: raise it or leave it out"
+        )
+    return given
 
 
 def _block(project: Project, survey: Survey, size: int) -> int:
@@ -228,7 +245,7 @@ def _warn_of_idle(project: Project) -> None:
     if not name.startswith("mfaf-"):
         keep = {"name", "valid_channel"}
         if name in names("network"):
-            keep |= {"width", "weights", "depth", "summary"}
+            keep |= {"width", "weights", "depth", "summary", "halo"}
         idle += [f"model.{key}" for key in _changed(project.model) if key not in keep]
     how = project.samples
     if how.level_method != "median" and how.level_by != "survey":

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from odc.geo.geobox import GeoBox
 
-__all__ = ["applicability", "explain", "far_areas", "groups", "interpolation"]
+__all__ = ["applicability", "explain", "far_areas", "groups", "interpolation", "loaded"]
 
 #: Side of the blocks that distances to samples are measured in, pixels, where areas are smaller.
 _BLOCK = 512
@@ -71,8 +71,8 @@ def _groups(kept: Mapping[str, Any]) -> list[Group]:
     return [Group(each["name"], tuple(each["members"])) for each in kept["groups"]]
 
 
-def _loaded(kept: Mapping[str, Any]) -> tuple[Recipe, Scorer]:
-    """Bring back the model of a fold."""
+def loaded(kept: Mapping[str, Any]) -> tuple[Recipe, Scorer]:
+    """Bring back a model that a task kept: its Recipe and its scorer."""
     with TemporaryDirectory() as folder:
         (Path(folder) / WEIGHTS_FILE).write_bytes(np.asarray(kept["weights"]).tobytes())
         scorer = load_scorer(Path(folder), kept["record"])
@@ -94,7 +94,7 @@ def explain(
 ) -> dict[str, Any]:
     """Ask the model of one fold why: influence and reasons on its held-out areas, and looks inside."""
     ground = Ground(prepare["stack"], design["windows"])
-    known, (recipe, scorer) = _groups(groups), _loaded(fit["model"])
+    known, (recipe, scorer) = _groups(groups), loaded(fit["model"])
     test = test_index(design, part)
     held = WindowSet(ground.stack, ground.windows.iloc[test], recipe)
     train = WindowSet(ground.stack, ground.windows.iloc[training_index(design, part)], recipe)

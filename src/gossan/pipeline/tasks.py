@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 #: The fixed number of each stage in the seed of its random draws.
-STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5, "bands": 6, "explain": 7}
+STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5, "bands": 6, "explain": 7, "dense": 8}
 
 #: The splits of the leakage audit beside the strict one, from the loosest; made for the first repeat only.
 AUDITED = ("paper", "random", "random-cut", "blocks")

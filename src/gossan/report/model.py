@@ -23,6 +23,7 @@ __all__ = [
     "Coverage",
     "Curve",
     "Curves",
+    "Dense",
     "Design",
     "Distances",
     "Estimate",
@@ -400,6 +401,18 @@ class Channel(TypedDict, total=False):
     kept: bool
 
 
+class Dense(TypedDict, total=False):
+    """The dense map: a score every ``stride_m``; ``deviation`` of shared scores, None for the exact way."""
+
+    stride_px: int
+    stride_m: float
+    rows: int
+    cols: int
+    windows: int
+    method: str
+    deviation: dict[str, Any] | None
+
+
 #: The AUC with the balancing of the run and without any (``with`` is a keyword: hence this form).
 Balance = TypedDict("Balance", {"with": Estimate | None, "without": Estimate | None}, total=False)
 
@@ -432,6 +445,7 @@ class ReportModel(TypedDict, total=False):
     attention: Attention | None
     applicability: Applicability | None
     interpolation: Interpolation | None
+    dense: Dense | None
     barren: Barren | None
     calibration: CalibrationFit | None
     tuning: Tuning | None
