@@ -2,12 +2,13 @@
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
 ``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``, ``rows``, ``where``,
-``analyses``, ``points``, ``outputs``, ``made``.
+``analyses``, ``points``, ``outputs``, ``gpx``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
 
 from gossan.io.files import file_hash
+from gossan.io.gpx import write_gpx
 from gossan.io.made import read_truth, write_survey
 from gossan.io.outputs import (
     read_layers,
@@ -37,6 +38,7 @@ __all__ = [
     "read_truth",
     "write_bands",
     "write_csv",
+    "write_gpx",
     "write_json",
     "write_layers",
     "write_prospectivity",
