@@ -46,7 +46,7 @@ def _lead(row: Mapping[str, Any]) -> str:
     if row.get("score_mean") is not None:
         parts.append(f"score {_spreading(row['score_mean'], row.get('spread'))}")
     if speaking := reasons(row):
-        parts.append(f"for: {', '.join(speaking)}")
+        parts.append(f"for it {' · '.join(speaking)}")
     if row.get("inside") is False:
         parts.append("unlike anything the model was trained on")
     return "; ".join(parts)

@@ -306,13 +306,12 @@ def _auc_tile(report: ReportModel, summary: Summary) -> tuple[str, str] | None:
 
 def found(report: ReportModel) -> list[str]:
     """Say what was found in one paragraph, nothing that the numbers do not carry."""
-    sentences = (_ground(report), _auc(report), _coverage(report), _targets(report))
-    return [" ".join(sentence for sentence in sentences if sentence)]
+    return [" ".join(filter(None, (_ground(report), _auc(report), _coverage(report), _targets(report))))]
 
 
 def beside(report: ReportModel) -> list[str]:
     """Say how the model does beside its rivals, and what is known of the truth of a made survey."""
-    return [paragraph for paragraph in (" ".join(_rivals(report)), _hidden(report)) if paragraph]
+    return list(filter(None, (" ".join(_rivals(report)), _hidden(report))))
 
 
 def _ground(report: ReportModel) -> str:
