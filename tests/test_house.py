@@ -27,6 +27,7 @@ ROWS = (
         "barren",
         "calibrate",
         "applicability",
+        "sheet",
         "targets",
         "transform",
         "anomaly",

@@ -2,12 +2,13 @@
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
 ``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``, ``rows``, ``where``,
-``analyses``, ``points``, ``outputs``, ``strips``, ``made``.
+``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
 
 from gossan.io.files import file_hash
+from gossan.io.gpx import write_gpx
 from gossan.io.made import read_truth, write_survey
 from gossan.io.outputs import (
     Band,
@@ -43,6 +44,7 @@ __all__ = [
     "thin_stack",
     "write_bands",
     "write_csv",
+    "write_gpx",
     "write_json",
     "write_layers",
     "write_prospectivity",

@@ -34,6 +34,7 @@ from gossan.pipeline.sections import (
     tuning,
     with_reasons,
 )
+from gossan.pipeline.sheets import next_sites, with_sheets, write_next_samples
 from gossan.recipe import covered_tiles
 from gossan.report import model_card, read_report
 from gossan.survey import Layer
@@ -62,16 +63,22 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     areas = with_reasons(found, area_table(found))
     scores = measures(found)
     targets = choose_targets(areas, found.project.targets, crossing=crossing(areas))
+    targets = with_sheets(found, targets)
+    sites = next_sites(found, targets)
     _write_maps(found, areas, folder)
     write_dense(found, folder)
     _write_looks_inside(found, areas, folder)
     io.write_layers(folder / "targets.gpkg", _layers(found, areas, targets))
     io.write_csv(folder / "targets.csv", targets)
+    write_next_samples(folder / "next_samples.gpx", sites, found.project.project.name)
     io.write_csv(folder / "screening.csv", screening(found))
     io.write_csv(folder / "splits.csv", _splits(found))
     _write_model(found, folder / "model")
     io.write_json(folder / "metrics.json", scores)
-    report = report_model(found, areas, targets, scores)
+    report = report_model(found, areas, targets, scores) | {
+        "next_samples": sites.to_dict("records"),
+        "sample_units": dict(found.survey.samples.units),
+    }
     io.write_json(folder / "report.json", report)
     (folder / "project.toml").write_text(_HEAD + to_toml(found.project), encoding="utf-8")
     (folder / "MODEL_CARD.md").write_text(model_card(read_report(folder)), encoding="utf-8")
@@ -317,7 +324,9 @@ def _layers(found: Findings, areas: "pd.DataFrame", targets: "pd.DataFrame") -> 
             crs=survey.crs,
         ),
         "samples": gpd.GeoDataFrame(
-            geometry=gpd.points_from_xy(*survey.samples.coordinates.T), crs=survey.crs
+            survey.samples.values.reset_index(drop=True),
+            geometry=gpd.points_from_xy(*survey.samples.coordinates.T),
+            crs=survey.crs,
         ),
     }
     for name, thing in (("geology", survey.geology), ("faults", survey.faults)):

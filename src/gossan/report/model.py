@@ -422,7 +422,8 @@ class ReportModel(TypedDict, total=False):
 
     ``data`` counts what was read, kept and dropped, by source; ``targets`` are the rows of ``targets.csv``,
     the best first; ``version`` is the package's, or versions by name. ``captures`` and ``audit`` are by
-    model; ``looks`` counts how often the held-out scores were looked at, or says it.
+    model; ``looks`` counts how often the held-out scores were looked at, or says it. ``next_samples`` are the
+    rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element.
     """
 
     format: int
@@ -453,6 +454,8 @@ class ReportModel(TypedDict, total=False):
     coverage: Coverage | None
     hidden: Hidden | None
     targets: list[dict[str, Any]]
+    next_samples: list[dict[str, Any]]
+    sample_units: dict[str, str]
     channels: list[Channel]
     balance: Balance | None
     warnings: list[str]
