@@ -296,6 +296,7 @@ def build_stack(survey: Survey, samples: Samples, project: Project) -> "xr.Datas
         power=how.power,
         neighbours=None if how.neighbours == "all" else how.neighbours,
         radius=how.radius,
+        error=how.error,
     )
     layers: dict[str, NDArray[np.float32]] = dict(zip(samples.values.columns, maps, strict=True))
     units = dict(samples.units)
