@@ -185,7 +185,9 @@ def test_lines_of_one_ring_around_a_pixel_are_all_kept():
 )
 def test_distance_is_within_a_pixel_of_gdals(tmp_path):
     grid, lines = make(), random_lines(30, seed=11)
-    gpd.GeoDataFrame(geometry=lines, crs=UTM).to_file(tmp_path / "lines.gpkg")
+    gpd.GeoDataFrame(geometry=lines, crs=UTM).to_file(
+        tmp_path / "lines.gpkg", dataset_options={"VERSION": "1.2"}
+    )
     west, south, east, north = region_of(grid)
     extent = [str(edge) for edge in (west, south, east, north)]
     burn = ["gdal_rasterize", "-q", "-at", "-burn", "1", "-ot", "Byte", "-tr", "50", "50", "-te", *extent]
