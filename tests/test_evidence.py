@@ -133,7 +133,7 @@ def test_tiles_with_many_segments_are_as_right_as_others(many, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "block", [(slice(3, 3), slice(None)), (slice(None), slice(0, 9, 2)), (slice(60, 70), slice(None))]
+    "block", [(slice(3, 3), slice(None)), (slice(None), slice(0, 9, 2)), (slice(50, 61), slice(None))]
 )
 def test_a_block_that_is_none_is_refused(block):
     polygons = ClassMap([box(WEST, SOUTH, WEST + 90, SOUTH + 90)], [1], make())
@@ -142,7 +142,7 @@ def test_a_block_that_is_none_is_refused(block):
         FaultDensity(random_lines(), make(), 90.0),
         polygons,
     ):
-        with pytest.raises(UsageError, match="cut the map into whole blocks"):
+        with pytest.raises(UsageError, match="change the slices"):
             layer.block(*block)
 
 

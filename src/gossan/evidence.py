@@ -78,20 +78,23 @@ class _Faults:
         Raises
         ------
         UsageError
-            Where a slice is empty or has a step.
+            Where the block is empty, reaches over the map or has a step.
         """
         return self._nest.block(*_within(rows, cols, self._grid))
 
 
 def _within(rows: slice, cols: slice, grid: "GeoBox") -> tuple[slice, slice]:
-    """Return two slices with their ends on the grid."""
-    found = [part.indices(int(n)) for part, n in zip((rows, cols), grid.shape, strict=True)]
-    if any(start >= stop or step != 1 for start, stop, step in found):
-        raise UsageError(
-            f"rows {rows} and columns {cols} of {tuple(grid.shape)} pixels given; neither may be empty or "
-            "have a step: cut the map into whole blocks"
-        )
-    return slice(*found[0][:2]), slice(*found[1][:2])
+    """Return the slices of a block with their ends filled in."""
+    found = []
+    for part, size in zip((rows, cols), grid.shape, strict=True):
+        start, stop = part.start or 0, int(size) if part.stop is None else part.stop
+        if part.step not in (None, 1) or not 0 <= start < stop <= size:
+            raise UsageError(
+                f"block {rows}, {cols} given for a map of {grid.shape[0]} x {grid.shape[1]} px; it must lie "
+                "inside, not be empty and have no step: change the slices"
+            )
+        found.append(slice(start, stop))
+    return found[0], found[1]
 
 
 class FaultDistance(_Faults):
@@ -225,7 +228,7 @@ class ClassMap:
         Raises
         ------
         UsageError
-            Where a slice is empty or has a step.
+            Where the block is empty, reaches over the map or has a step.
         """
         from rasterio.features import rasterize
         from shapely import box
@@ -293,7 +296,12 @@ def area_mask(polygons: Shapes, grid: "GeoBox") -> NDArray[np.bool_]:
 
 
 def resample(
-    values: ArrayLike, source_grid: "GeoBox", grid: "GeoBox", kind: Literal["number", "class"]
+    values: ArrayLike,
+    source_grid: "GeoBox",
+    grid: "GeoBox",
+    kind: Literal["number", "class"],
+    *,
+    whole: "GeoBox | None" = None,
 ) -> NDArray[np.float32]:
     """Bring a raster onto another grid, of the same CRS or another one.
 
@@ -306,6 +314,8 @@ def resample(
         (row, col) on the source grid, NaN = missing.
     source_grid
         Any grid with a CRS: rotated and oblong ones too.
+    whole
+        The grid that ``grid`` is a part of, by which it is told whether pixels get larger; None: itself.
 
     Returns
     -------
@@ -330,7 +340,7 @@ def resample(
         return source.copy()
     if source_grid.crs is None or grid.crs is None:
         raise UsageError("a grid without CRS given; both need one: name it")
-    larger = _pixel_ratio(source_grid, grid) > 1 + 1e-6
+    larger = _pixel_ratio(source_grid, grid if whole is None else whole) > 1 + 1e-6
     out = np.full(grid.shape, np.nan, dtype=np.float32)
     reproject(
         source,
