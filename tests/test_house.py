@@ -53,6 +53,7 @@ PARTS = {
     "_direct": "interpolate",
     "_nearest": "interpolate",
     "_around": "windows",
+    "_nest": "evidence",
 }
 
 #: The front door and the program; they belong to no room and nothing imports from them but the version.

@@ -2,7 +2,8 @@
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
 ``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``, ``rows``, ``where``,
-``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``made``.
+``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
+``qgis``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
@@ -23,12 +24,20 @@ from gossan.io.outputs import (
     write_stack,
 )
 from gossan.io.points import read_deposits, read_samples
+from gossan.io.qgis import MapLayer, write_layer_styles, write_project, write_style
 from gossan.io.rasters import read_raster, read_raster_bands, thin_bands
 from gossan.io.strips import write_strips
+from gossan.io.styles import Label, RasterStyle, Stop, Symbol, VectorStyle
 from gossan.io.vectors import read_area, read_faults, read_geology
 
 __all__ = [
     "Band",
+    "Label",
+    "MapLayer",
+    "RasterStyle",
+    "Stop",
+    "Symbol",
+    "VectorStyle",
     "file_hash",
     "read_area",
     "read_deposits",
@@ -46,9 +55,12 @@ __all__ = [
     "write_csv",
     "write_gpx",
     "write_json",
+    "write_layer_styles",
     "write_layers",
+    "write_project",
     "write_prospectivity",
     "write_stack",
     "write_strips",
+    "write_style",
     "write_survey",
 ]

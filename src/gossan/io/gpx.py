@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from gossan.io.files import replacing
 
-__all__ = ["write_gpx"]
+__all__ = ["allowed", "write_gpx"]
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -35,7 +35,15 @@ def write_gpx(path: Path, waypoints: Iterable[tuple[float, float, str, str]], *,
 
 
 def _text(text: str) -> str:
-    """Escape a text for XML 1.0, which has no place for most control characters and for half surrogates."""
+    return escape(allowed(text))
+
+
+def allowed(text: str) -> str:
+    """Leave out what XML 1.0 has no place for: most control characters, and half surrogates.
+
+    >>> allowed("Red" + chr(0) + " <Lake>")
+    'Red <Lake>'
+    """
     kept = (
         letter
         for letter in text
@@ -43,4 +51,4 @@ def _text(text: str) -> str:
         or (letter >= " " and not "\ud800" <= letter <= "\udfff" and letter < "\ufffe")
         or letter >= "\U00010000"
     )
-    return escape("".join(kept))
+    return "".join(kept)

@@ -5,6 +5,7 @@ The same content always gives the same bytes.
 
 import json
 import math
+import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 __all__ = [
+    "STYLES",
     "Band",
+    "copied",
+    "fixed_date",
     "read_layers",
     "read_stack",
     "thin_stack",
@@ -48,6 +52,8 @@ _SIDE, _CACHE = 512, 64 << 20
 #: The clock that GeoPackages are written with.
 _FIXED_DATE = "2023-01-01T00:00:00.000Z"
 _CLASSES = "classes"
+#: The table in which QGIS keeps the styles of a GeoPackage.
+STYLES = "layer_styles"
 #: What starts a formula or a call to a program, and what may stand before it unseen.
 _FORMULA = ("=", "+", "-", "\u2212", "@", "|", "%")
 _UNSEEN = "".join(map(chr, range(0x21))) + "\x7f\xa0\u200b\u200c\u200d\u2060\ufeff"
@@ -253,7 +259,7 @@ def write_layers(path: Path, layers: Mapping[str, "gpd.GeoDataFrame"]) -> None:
 
 
 def read_layers(path: Path) -> dict[str, "gpd.GeoDataFrame"]:
-    """Read every layer of a GeoPackage by its name.
+    """Read every layer of a GeoPackage by its name; the table of styles is none.
 
     Raises
     ------
@@ -264,9 +270,23 @@ def read_layers(path: Path) -> dict[str, "gpd.GeoDataFrame"]:
 
     file_kind(path, "layers", ("vector",))
     try:
-        return {str(name): pyogrio.read_dataframe(path, layer=name) for name, _ in pyogrio.list_layers(path)}
+        names = [str(name) for name, _ in pyogrio.list_layers(path) if name != STYLES]
+        return {name: pyogrio.read_dataframe(path, layer=name) for name in names}
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def copied(path: Path) -> Iterator[Path]:
+    """Yield a copy of a file that is to be changed, and put it in its place when all went well."""
+    with replacing(path) as temporary:
+        shutil.copyfile(path, temporary)
+        yield temporary
+
+
+def fixed_date() -> str:
+    """Return the date that stands in GeoPackages."""
+    return _FIXED_DATE
 
 
 @contextmanager

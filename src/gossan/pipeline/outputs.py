@@ -13,6 +13,7 @@ from gossan import __version__, io
 from gossan.config import Project, to_toml
 from gossan.grid import region_of, resolution_of, tiles, window_region
 from gossan.pipeline.curves import all_curves, captures, prediction_area, thresholds
+from gossan.pipeline.gis import write_gis
 from gossan.pipeline.results import (
     Findings,
     area_table,
@@ -81,7 +82,9 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     }
     io.write_json(folder / "report.json", report)
     (folder / "project.toml").write_text(_HEAD + to_toml(found.project), encoding="utf-8")
-    (folder / "MODEL_CARD.md").write_text(model_card(read_report(folder)), encoding="utf-8")
+    written = read_report(folder)
+    (folder / "MODEL_CARD.md").write_text(model_card(written), encoding="utf-8")
+    write_gis(folder, written)
     return scores
 
 
