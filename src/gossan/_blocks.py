@@ -1,7 +1,8 @@
 """A map in blocks: which pieces, who makes them, where they go. A private part of `gossan.interpolate`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,10 @@ from gossan._far import Put
 from gossan.errors import UsageError
 from gossan.hooks import Progress
 
-__all__ = ["Method", "check_part", "in_threads", "one_blas_thread", "pieces", "write"]
+__all__ = ["Convert", "Method", "check_part", "in_threads", "jobs", "one_blas_thread"]
+
+#: Sums of tiles (tile, column, y, x) -> values (tile, element, y, x)
+Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
 #: Tiles of smaller sides are written pixel by pixel, all at once.
 _SMALL = 8
@@ -46,30 +50,65 @@ def check_part(rows: slice, cols: slice, shape: tuple[int, int]) -> tuple[slice,
     return found[0], found[1]
 
 
-def write(
+def jobs(
     out: NDArray[np.float32],
-    chosen: slice | NDArray[np.intp],
-    tops: NDArray[np.intp],
-    lefts: NDArray[np.intp],
-    tiles: NDArray[Any],
+    part: tuple[slice, slice],
+    method: Method,
+    convert: Convert,
+    chosen: NDArray[np.intp] | None = None,
+) -> list[Callable[[], None]]:
+    """List what has to be done so that some elements of a block are made.
+
+    Parameters
+    ----------
+    out
+        The block, (element, row, col).
+    part
+        Rows and columns of the map that it is.
+    method
+        Makes tiles of sums.
+    convert
+        Turns sums into values, (tile, element, y, x).
+    chosen
+        Numbers of the elements; None for all.
+    """
+    origin = (part[0].start, part[1].start)
+    count = len(out) if chosen is None else len(chosen)
+
+    def work(rows: slice, cols: slice) -> None:
+        # tiles are written to memory that stays in the cache, and long rows of it to the block
+        piece = np.empty((count, rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
+
+        def put(tops: NDArray[np.intp], lefts: NDArray[np.intp], sums: NDArray[Any]) -> None:
+            _write(piece, tops - rows.start, lefts - cols.start, convert(sums))
+
+        method.fill(rows, cols, put)
+        down, across = (slice(s.start - o, s.stop - o) for s, o in zip((rows, cols), origin, strict=True))
+        for image, number in zip(piece, range(count) if chosen is None else chosen, strict=True):
+            out[number, down, across] = image
+
+    return [partial(work, *cut) for cut in _pieces(*part, method.cell)]
+
+
+def _write(
+    piece: NDArray[np.float32], tops: NDArray[np.intp], lefts: NDArray[np.intp], tiles: NDArray[Any]
 ) -> None:
-    """Write tiles (tile, element, y, x) at their places in some elements of a block, cut off at its edges."""
-    rows, cols = out.shape[1:]
+    """Write tiles (tile, element, y, x) at their places in a piece, cut off at its edges."""
+    rows, cols = piece.shape[1:]
     height, width = tiles.shape[2:]
     if width < _SMALL:
         y, x = tops[:, None] + np.arange(height), lefts[:, None] + np.arange(width)
         inside = ((y >= 0) & (y < rows))[:, :, None] & ((x >= 0) & (x < cols))[:, None]
         tile, down, across = np.nonzero(inside)
-        numbers = np.arange(len(out))[chosen]
-        out[numbers[:, None], y[tile, down], x[tile, across]] = tiles[tile, :, down, across].T
+        piece[:, y[tile, down], x[tile, across]] = tiles[tile, :, down, across].T
         return
     for top, left, tile in zip(tops.tolist(), lefts.tolist(), tiles, strict=True):
         up, down = max(top, 0), min(top + height, rows)
         west, east = max(left, 0), min(left + width, cols)
-        out[chosen, up:down, west:east] = tile[:, up - top : down - top, west - left : east - left]
+        piece[:, up:down, west:east] = tile[:, up - top : down - top, west - left : east - left]
 
 
-def pieces(rows: slice, cols: slice, cell: tuple[int, int]) -> list[tuple[slice, slice]]:
+def _pieces(rows: slice, cols: slice, cell: tuple[int, int]) -> list[tuple[slice, slice]]:
     """Cut a part of the map at the edges of its cells."""
 
     def cut(part: slice, side: int) -> list[slice]:
@@ -79,7 +118,7 @@ def pieces(rows: slice, cols: slice, cell: tuple[int, int]) -> list[tuple[slice,
     return [(down, across) for down in cut(rows, cell[0]) for across in cut(cols, cell[1])]
 
 
-def in_threads(jobs: Sequence[tuple[Method, tuple[slice, slice], Put]], progress: Progress) -> None:
+def in_threads(todo: Sequence[Callable[[], None]], progress: Progress) -> None:
     """Do all jobs in as many threads as BLAS is set to use, which gets one thread in each."""
     from threadpoolctl import threadpool_info
 
@@ -88,8 +127,8 @@ def in_threads(jobs: Sequence[tuple[Method, tuple[slice, slice], Put]], progress
     )
     with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         try:
-            for done, _ in enumerate(pool.map(lambda job: job[0].fill(*job[1], job[2]), jobs), 1):
-                progress(done / len(jobs))
+            for done, _ in enumerate(pool.map(lambda job: job(), todo), 1):
+                progress(done / len(todo))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the tiles at work, not for all
 

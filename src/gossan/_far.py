@@ -286,7 +286,7 @@ class AllSamples:
         """Put those of the listed samples that are far on the nodes, keep the others as near."""
         half, near = (tiles.side - 1) / 2, tiles.near
         tile = np.repeat(np.arange(len(tiles.row)), near.count) if tile is None else tile
-        middle = (np.array((tiles.row, tiles.col)) + 0.5) * tiles.side
+        middle: Floats = (np.array((tiles.row, tiles.col)) + 0.5) * float(tiles.side)
         gap_row = np.maximum(np.abs(self._row[near.item] - middle[0][tile]) - half, 0)
         gap_col = np.maximum(np.abs(self._col[near.item] - middle[1][tile]) - half, 0)
         close = gap_row**2 + gap_col**2 <= (self.how.reach * half) ** 2

@@ -9,12 +9,13 @@ part of the map is asked for; here they become values.
 import math
 import warnings
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gossan._blocks import Method, check_part, in_threads, one_blas_thread, pieces, write
+from gossan._blocks import Convert, Method, check_part, in_threads, jobs, one_blas_thread
 from gossan._direct import EverySample
 from gossan._far import ON_CENTRE, PLAIN_POWER, AllSamples, Put, expansion
 from gossan._leaveout import far_share, interpolation_errors, leave_one_out
@@ -179,12 +180,11 @@ class Interpolator:
         out = np.empty((self.shape[0], rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
         empty = np.isnan(self._low)
         out[empty] = np.nan
-        jobs = [
-            (method, part, _putter(out, (rows.start, cols.start), group, self._low, self._high))
+        todo = [
+            jobs(out, (rows, cols), method, _scaling(group, self._low, self._high), group.elements)
             for group, method in self._work
-            for part in pieces(rows, cols, method.cell)
         ]
-        in_threads(jobs, progress)
+        in_threads(list(chain.from_iterable(todo)), progress)
         row, col, known = self._exact
         on = (row >= rows.start) & (row < rows.stop) & (col >= cols.start) & (col < cols.stop)
         at = np.s_[:, row[on] - rows.start, col[on] - cols.start]
@@ -340,25 +340,21 @@ def _exact(grid: "GeoBox", sites: Floats, table: Floats) -> tuple[NDArray[Any], 
 # ---- from sums to a map
 
 
-def _putter(
-    out: NDArray[np.float32], origin: tuple[int, int], group: _Group, low: Floats, high: Floats
-) -> Put:
-    """Make what turns the sums of tiles into values and writes them where they lie."""
+def _scaling(group: _Group, low: Floats, high: Floats) -> Convert:
+    """Make what turns the sums of tiles into values."""
     low, high = (end[group.elements][:, None, None] for end in (low, high))
     wide = bool((np.maximum(np.abs(low), np.abs(high)) > _OFFSET * (high - low)).any())
-    chosen = slice(None) if len(group.elements) == len(out) else group.elements
 
-    def put(tops: NDArray[np.intp], lefts: NDArray[np.intp], sums: NDArray[Any]) -> None:
+    def convert(sums: NDArray[Any]) -> NDArray[Any]:
         estimate = group.divide(sums)
         if wide:
             estimate = estimate.astype(np.float64)
         lower, upper = low.astype(estimate.dtype), high.astype(estimate.dtype)
         estimate *= (high - low).astype(estimate.dtype)
         estimate += lower
-        np.clip(estimate, lower, upper, out=estimate)
-        write(out, chosen, tops - origin[0], lefts - origin[1], estimate)
+        return np.clip(estimate, lower, upper, out=estimate)
 
-    return put
+    return convert
 
 
 # ---- distance to the nearest sample
@@ -408,11 +404,7 @@ class NearestSample:
         """
         rows, cols = check_part(rows, cols, self._shape)
         out = np.empty((1, rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
-
-        def put(tops: NDArray[np.intp], lefts: NDArray[np.intp], tiles: NDArray[Any]) -> None:
-            write(out, slice(None), tops - rows.start, lefts - cols.start, tiles)
-
-        in_threads([(self, part, put) for part in pieces(rows, cols, self.cell)], no_progress)
+        in_threads(jobs(out, (rows, cols), self, lambda tiles: tiles), no_progress)
         return out[0]
 
     def fill(self, rows: slice, cols: slice, put: Put) -> None:
