@@ -43,7 +43,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 #: Smaller errors than this need float64.
-_ROUNDING = 4e-6
+_ROUNDING = 5e-6
 #: From this ratio of a value to the range on, float32 would lose digits when values are scaled back.
 _OFFSET = 16
 
@@ -91,7 +91,7 @@ class _Group:
     pattern: NDArray[np.intp]
 
     def divide(self, sums: NDArray[Any]) -> NDArray[Any]:
-        """Divide the sums (tile, column, y, x) of values by those of their weights; NaN where none counts."""
+        """Divide sums (tile, column, pixel) of values by those of their weights; NaN where none counts."""
         count = len(self.elements)
         weights = sums[:, count:]
         if weights.shape[1] > 1:
@@ -243,9 +243,10 @@ def idw(
     absent. Tiles are worked on by as many threads as BLAS is set to use; their number does not change a bit.
 
     Far samples are summed by interpolation between the Chebyshev nodes of tiles of a quadtree: time grows as
-    samples plus pixels, not as their product. The number of nodes (11 x 11 for power 2 and an error of 1e-5)
-    is the smallest at which no far sample's weight is off by more than 0.6 ``error`` at any pixel, see
-    `gossan._far.expansion`; rounding has the rest. A radius, and powers above about 10, take the direct sum.
+    samples plus pixels, not as their product. The number of nodes (10 x 10 for power 2 and an error of 1e-5)
+    is the smallest at which the weights of far samples cannot be so far off that the map is off by more than
+    0.8 ``error``, see `gossan._far.expansion`; rounding has the rest. A radius, and powers above about 10,
+    take the direct sum.
 
     Parameters
     ----------
@@ -311,18 +312,26 @@ def _ranges(table: Floats) -> tuple[Floats, Floats]:
 def _joint_group(scaled: Floats) -> list[_Group]:
     """Put all elements into one group, whose missing values have weight 0."""
     known = np.isfinite(scaled)
-    patterns, pattern = np.unique(known, axis=1, return_inverse=True)
+    patterns, pattern = _patterns(known)
     columns = np.hstack((np.where(known, scaled, 0.0), patterns))
-    return [_Group(np.arange(scaled.shape[1]), np.arange(len(scaled)), columns, pattern.ravel())]
+    return [_Group(np.arange(scaled.shape[1]), np.arange(len(scaled)), columns, pattern)]
+
+
+def _patterns(known: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Return the distinct columns and which of them each column is, in the order of their first one."""
+    seen: dict[bytes, int] = {}
+    pattern = [seen.setdefault(column.tobytes(), len(seen)) for column in known.T]
+    first = [pattern.index(number) for number in range(len(seen))]
+    return known[:, first], np.array(pattern, dtype=np.intp)
 
 
 def _groups_by_pattern(scaled: Floats) -> list[_Group]:
     """Group the elements that are missing in the same rows, and drop these rows."""
-    patterns, pattern = np.unique(np.isfinite(scaled), axis=1, return_inverse=True)
+    patterns, pattern = _patterns(np.isfinite(scaled))
     groups = []
     for number, rows in enumerate(patterns.T):
         if rows.any():
-            elements, sites = np.flatnonzero(pattern.ravel() == number), np.flatnonzero(rows)
+            elements, sites = np.flatnonzero(pattern == number), np.flatnonzero(rows)
             columns = np.column_stack((scaled[np.ix_(sites, elements)], np.ones(len(sites))))
             groups.append(_Group(elements, sites, columns, np.zeros(len(elements), dtype=np.intp)))
     return groups
@@ -342,17 +351,18 @@ def _exact(grid: "GeoBox", sites: Floats, table: Floats) -> tuple[NDArray[Any], 
 
 def _scaling(group: _Group, low: Floats, high: Floats) -> Convert:
     """Make what turns the sums of tiles into values."""
-    low, high = (end[group.elements][:, None, None] for end in (low, high))
+    low, high = (end[group.elements][:, None] for end in (low, high))
     wide = bool((np.maximum(np.abs(low), np.abs(high)) > _OFFSET * (high - low)).any())
 
     def convert(sums: NDArray[Any]) -> NDArray[Any]:
-        estimate = group.divide(sums)
+        estimate = group.divide(sums.reshape(*sums.shape[:2], -1))
         if wide:
             estimate = estimate.astype(np.float64)
         lower, upper = low.astype(estimate.dtype), high.astype(estimate.dtype)
         estimate *= (high - low).astype(estimate.dtype)
         estimate += lower
-        return np.clip(estimate, lower, upper, out=estimate)
+        np.clip(estimate, lower, upper, out=estimate)
+        return estimate.reshape(*estimate.shape[:2], *sums.shape[2:])
 
     return convert
 
