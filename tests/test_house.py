@@ -43,7 +43,15 @@ ROWS = (
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 
 #: Private modules that are part of a room.
-PARTS = {"_nulls": "screen", "_sites": "interpolate", "_leaveout": "interpolate"}
+PARTS = {
+    "_nulls": "screen",
+    "_sites": "interpolate",
+    "_leaveout": "interpolate",
+    "_blocks": "interpolate",
+    "_far": "interpolate",
+    "_direct": "interpolate",
+    "_nearest": "interpolate",
+}
 
 #: The front door and the program; they belong to no room and nothing imports from them but the version.
 DOORS = ("__init__.py", "__main__.py")

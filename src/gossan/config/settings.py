@@ -200,6 +200,7 @@ LIMITS: Mapping[str, Limit] = {
     "interpolate.neighbours": _count,
     "interpolate.radius": _positive,
     "interpolate.max_gap": _positive,
+    "interpolate.error": _positive,
     "windows.size": Limit(least=16),
     "windows.size_m": _positive,
     "windows.strides": _count,
