@@ -174,12 +174,14 @@ def _exponents(rows: list[dict[str, float]]) -> dict[str, float]:
 def draw(found: dict[str, Any]) -> None:
     """Draw time and memory of every curve."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     from gossan.plots.style import BRIGHT, save, style
 
     with style():
-        figure = Figure(figsize=(7.6, 3.6), layout="constrained")
-        panels = figure.subplots(2, len(CURVES), sharey="row")
+        figure = Figure(figsize=(7.6, 4.0))
+        panels = figure.subplots(2, len(CURVES), sharex="col", sharey="row")
+        figure.subplots_adjust(left=0.09, right=0.98, bottom=0.12, top=0.94, hspace=0.2, wspace=0.12)
         for place, (curve, what) in enumerate(found["curves"].items()):
             x = [row["value"] for row in what["points"]]
             for line, (key, exponent) in enumerate(
@@ -190,7 +192,13 @@ def draw(found: dict[str, Any]) -> None:
                 axes.loglog(x, y, "o-", color=BRIGHT[line], markersize=3.5, linewidth=1.2)
                 axes.set_title(f"exponent {what[exponent]:.2f}", fontsize=7.5)
                 axes.tick_params(labelsize=7)
+                axes.xaxis.set_minor_formatter(NullFormatter())
+                axes.yaxis.set_minor_formatter(NullFormatter())
+                axes.margins(y=0.15)
             panels[1][place].set_xlabel(curve, fontsize=8)
+        for axes in panels[:, 0]:
+            low, high = axes.get_ylim()  # whole decades, so that there is more than one label
+            axes.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
         panels[0][0].set_ylabel("time, s", fontsize=8)
         panels[1][0].set_ylabel("memory, MiB", fontsize=8)
         FIGURE.write_bytes(save(figure, "png", dpi=150))
