@@ -174,7 +174,7 @@ def _exponents(rows: list[dict[str, float]]) -> dict[str, float]:
 def draw(found: dict[str, Any]) -> None:
     """Draw time and memory of every curve."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     from gossan.plots.style import BRIGHT, save, style
 
@@ -192,8 +192,9 @@ def draw(found: dict[str, Any]) -> None:
                 axes.loglog(x, y, "o-", color=BRIGHT[line], markersize=3.5, linewidth=1.2)
                 axes.set_title(f"exponent {what[exponent]:.2f}", fontsize=7.5)
                 axes.tick_params(labelsize=7)
-                axes.xaxis.set_minor_formatter(NullFormatter())
-                axes.yaxis.set_minor_formatter(NullFormatter())
+                for axis in (axes.xaxis, axes.yaxis):
+                    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+                    axis.set_minor_formatter(NullFormatter())
                 axes.margins(y=0.15)
             panels[1][place].set_xlabel(curve, fontsize=8)
         for axes in panels[:, 0]:
