@@ -43,8 +43,8 @@ def rows() -> list[Row]:
         base = chain(Path(folder), RESOLUTION)
         large = chain(Path(folder), RESOLUTION / MORE**0.5)
     note = (
-        f"{SIZE} x {SIZE} pixels against {MORE:g} times as many of the same ground; one run of each, one job; "
-        "windows of 64 px, so ten times the windows too"
+        f"{SIZE} x {SIZE} pixels against {MORE:g} times as many of the same ground; one run of each, one "
+        "job; windows of 64 px, so ten times the windows too"
     )
     return [
         row(

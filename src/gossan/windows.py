@@ -255,6 +255,7 @@ def gather(stack: "xr.Dataset", windows: "pd.DataFrame") -> NDArray[np.float32]:
         return batch
     for channel, layer in enumerate(layers):
         batch[:, channel] = _views(layer, size)[row, col]
+        relieve()
     if classes is not None:
         part = _views(classes, size)[row, col]
         batch[:, -1] = np.where(part < 0, np.float32(np.nan), part)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK", "ClassMaker", "Maker", "class_at", "class_maker", "ground_maker", "layer_makers"]
 
-#: Side of the blocks that layers are made in, pixels.
-BLOCK = 512
+#: Side of the blocks that layers are made in, and of the cells that GDAL is asked for, pixels.
+BLOCK = _CELL = 512
 #: An additional class raster gives at most this many channels, its most frequent classes.
 MOST_CLASSES = 20
 
@@ -72,19 +72,17 @@ def layer_makers(survey: Survey, samples: Samples, project: Project) -> list[Mak
 
 
 def _elements(survey: Survey, samples: Samples, project: Project) -> Maker:
-    how, grid = project.interpolate, survey.grid
-    neighbours = None if how.neighbours == "all" else how.neighbours
-
-    made = Interpolator(
+    how = project.interpolate
+    maps = Interpolator(
         samples.coordinates,
         samples.values,
-        grid,
+        survey.grid,
         power=how.power,
-        neighbours=neighbours,
+        neighbours=None if how.neighbours == "all" else how.neighbours,
         radius=how.radius,
         error=how.error,
     )
-    return Maker({str(name): samples.units[name] for name in samples.values.columns}, made.block)
+    return Maker({str(name): samples.units[name] for name in samples.values.columns}, maps.block)
 
 
 def _faults(survey: Survey, project: Project) -> Iterator[Maker]:
@@ -136,9 +134,38 @@ def _raster(layer: Layer, grid: "GeoBox") -> Maker:
 def _resampled(layer: Layer, grid: "GeoBox") -> Numbers:
     if layer.grid == grid:
         return lambda rows, cols: np.array(layer.values[rows, cols], dtype=np.float32)
-    return lambda rows, cols: evidence.resample(
-        layer.values, layer.grid, grid[rows, cols], layer.kind, whole=grid
+    return _in_cells(
+        lambda rows, cols: evidence.resample(
+            layer.values, layer.grid, grid[rows, cols], layer.kind, whole=grid
+        ),
+        grid,
     )
+
+
+def _in_cells(make: Callable[[slice, slice], NDArray[Any]], grid: "GeoBox") -> Callable[[slice, slice], Any]:
+    """Put blocks together from cells that have a fixed place on the grid.
+
+    GDAL counts from the corner of what it is asked for, so its last bits depend on where that is.
+    """
+    high, wide = grid.shape
+
+    def block(rows: slice, cols: slice) -> NDArray[Any]:
+        tops, lefts = (range(part.start // _CELL, -(-part.stop // _CELL)) for part in (rows, cols))
+        cells = [
+            [
+                make(
+                    slice(top * _CELL, min(high, (top + 1) * _CELL)),
+                    slice(left * _CELL, min(wide, (left + 1) * _CELL)),
+                )
+                for left in lefts
+            ]
+            for top in tops
+        ]
+        found = np.block(cells)
+        top, left = rows.start - tops[0] * _CELL, cols.start - lefts[0] * _CELL
+        return found[top : top + rows.stop - rows.start, left : left + cols.stop - cols.start]
+
+    return block
 
 
 def _counted(values: Numbers, grid: "GeoBox") -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -190,7 +217,7 @@ def _burnt(
             return np.full(part.shape, -1, dtype=np.int16)
         return evidence.class_map(shapes.geometry.iloc[near], codes[near], part)
 
-    return block
+    return _in_cells(block, grid)
 
 
 def class_at(survey: Survey, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -210,16 +237,16 @@ def class_at(survey: Survey, coordinates: NDArray[np.float64]) -> NDArray[np.int
 def ground_maker(survey: Survey, project: Project) -> Flags:
     """Return what marks the pixels inside the area that are not too far from any sample, (rows, cols)."""
     grid, area, most = survey.grid, survey.area, project.interpolate.max_gap
+    nearest = None if most is None else NearestSample(survey.samples.coordinates, grid)
     inside = None if area is None else _burnt(area, np.zeros(len(area), dtype=np.int64), grid)
-    gap = None if most is None else NearestSample(survey.samples.coordinates, grid)
 
     def block(rows: slice, cols: slice) -> NDArray[np.bool_]:
         part = grid[rows, cols]
         mask = np.ones(tuple(part.shape), dtype=bool)
         if inside is not None:
             mask &= inside(rows, cols) >= 0
-        if gap is not None and most is not None:
-            mask &= gap.block(rows, cols) <= most
+        if nearest is not None and most is not None:
+            mask &= nearest.block(rows, cols) <= most
         return mask
 
     return block

@@ -27,7 +27,7 @@ from gossan.explain import (
 )
 from gossan.grid import tiles
 from gossan.hooks import Checkpoint, Progress
-from gossan.interpolate import far_share, interpolation_errors, nearest_sample
+from gossan.interpolate import NearestSample, far_share, interpolation_errors
 from gossan.mapped import relieve
 from gossan.models import load_scorer
 from gossan.models.base import WEIGHTS_FILE, Scorer
@@ -204,12 +204,12 @@ def far_areas(
     """
     row, col, size = (areas[name].to_numpy() for name in ("row", "col", "size"))
     share, limit = np.full(len(areas), np.nan), 2 * sample_spacing(coordinates)
-    side = max(_BLOCK // int(size[0]), 1) * int(size[0])
+    nearest, side = NearestSample(coordinates, grid), max(_BLOCK // int(size[0]), 1) * int(size[0])
     for rows, cols in tiles(grid.shape, side):
         here = (row >= rows.start) & (row < rows.stop) & (col >= cols.start) & (col < cols.stop)
         if here.any():
             share[here] = far_share(
-                nearest_sample(coordinates, grid[rows, cols]),
+                nearest.block(rows, cols),
                 limit,
                 row[here] - rows.start,
                 col[here] - cols.start,
