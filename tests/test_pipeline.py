@@ -49,6 +49,7 @@ FILES = {
     "gossan.qgz",
     "targets.gpkg",
     "targets.csv",
+    "next_samples.gpx",
     "model/model.safetensors",
     "model/model.json",
     "MODEL_CARD.md",
@@ -118,6 +119,25 @@ def test_targets_are_ranked_open_areas_within_the_budget(finished):
     assert targets["area_km2"].sum() <= 0.1 * areas.loc[is_open, "area_km2"].sum() + 1e-6
     wanted = "number rank easting northing longitude latitude area_km2 score_mean score_max spread"
     assert {*wanted.split(), "known_deposits", "nearest_known_m"} <= set(targets.columns)
+
+
+def test_targets_have_their_sheets_behind_the_columns_of_the_contract(finished):
+    targets, grid = finished.targets, 243.75
+    first = "number rank easting northing longitude latitude area_km2 score_mean score_max spread"
+    assert list(targets.columns[:12]) == [*first.split(), "known_deposits", "nearest_known_m"]
+    assert targets["area_ha"].to_numpy() == pytest.approx(100 * targets["area_km2"].to_numpy())
+    assert (targets["samples_inside"] == targets["samples"]).all()
+    assert targets["element_1"].notna().any()
+    assert (targets["ratio_1"].dropna() > 1).all()
+    assert targets["percentile_1"].dropna().between(0, 100).all()
+    assert targets["rock_unit"].notna().all()
+    assert targets["fault_trend"].between(0, 180, inclusive="left").all()
+    layers = io.read_layers(finished.folder / "targets.gpkg")
+    lines = layers["faults"].union_all()
+    centre = layers["targets"].geometry.centroid
+    assert centre.distance(lines).to_numpy() == pytest.approx(targets["fault_m"].to_numpy(), abs=grid / 1e3)
+    assert set(layers["samples"].columns) > {"Au", "geometry"}
+    assert (finished.folder / "next_samples.gpx").read_text().count("<wpt ") == 3 * len(targets)
 
 
 def test_metrics_follow_the_contract(finished):

@@ -89,6 +89,7 @@
     if (!raster) return;
     if (raster.labels.length) {
       const list = make("ul", undefined, "classes");
+      if (raster.labels.length > 8) { list.tabIndex = 0; list.setAttribute("aria-label", "Legend: " + raster.name); }
       raster.labels.forEach((label, k) => {
         const item = make("li"), patch = make("span", undefined, "patch");
         patch.style.background = raster.palette[k];
@@ -139,6 +140,19 @@
     group.on("click", (event) => { L.DomEvent.stop(event); show(event.layer.row.number); });
     return group;
   };
+  const badges = [];
+  const thin = () => {
+    // the best targets keep their numbers; one that would cover another's becomes a dot until there is room
+    const taken = [];
+    badges.forEach((mark) => {
+      if (!mark.getElement()) return;
+      const here = map.latLngToLayerPoint(mark.getLatLng());
+      const free = taken.every((other) => Math.abs(other.x - here.x) > 36 || Math.abs(other.y - here.y) > 21);
+      if (free) taken.push(here);
+      mark.getElement().classList.toggle("crowded", !free);
+    });
+  };
+  map.on("zoomend", thin);
   const marks = (list) => L.layerGroup(list.map((row) => {
     const mark = L.marker(middle(row), {
       icon: L.divIcon({ className: "number", html: make("span", String(row.number)), iconSize: [30, 22] }),
@@ -150,7 +164,11 @@
       L.DomEvent.stop(event.originalEvent);
       show(row.number);
     });
-    mark.on("add", () => mark.getElement().setAttribute("aria-label", "Target " + row.number + ", rank " + row.rank));
+    mark.on("add", () => {
+      mark.getElement().setAttribute("aria-label", "Target " + row.number + ", rank " + row.rank);
+      if (badges.indexOf(mark) < 0) badges.push(mark);
+      thin();
+    });
     return mark;
   }));
   const targets = rows.filter((row) => row.rank).sort((one, other) => one.rank - other.rank);
