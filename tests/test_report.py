@@ -374,6 +374,7 @@ TOPICS = {
     "calibration": (),
     "applicability": (),
     "looks": (),
+    "dense": (),
 }
 
 
