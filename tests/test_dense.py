@@ -347,5 +347,5 @@ class TestDeadZone:
         assert self.found(dead_zone=9000.0) == 9000.0
 
     def test_a_narrower_one_is_refused(self):
-        with pytest.raises(UsageError, match="validation.dead_zone = 3200 m given"):
+        with pytest.raises(UsageError, match=r"validation\.dead_zone = 3200 m given"):
             self.found(dead_zone=3200.0)
