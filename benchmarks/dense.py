@@ -110,13 +110,13 @@ def rows() -> list[Row]:
     off = Deviation.of(score[tuple(some.T)], scan.one_by_one(some[:, 0], some[:, 1]).score)
     work = f"dense map, stride {STRIDE} px, 1560 x 1560, MFAF-ShuffleNetV2"
     error = (
-        f"rank correlation {off.rank_correlation:.4f}, overlap of the best tenth {off.top_overlap:.2f}, largest "
-        f"difference {off.largest:.1g}, on {off.windows} windows"
+        f"rank correlation {off.rank_correlation:.4f}, overlap of the best tenth {off.top_overlap:.2f}, "
+        f"largest difference {off.largest:.1g}, on {off.windows} windows"
     )
     note = (
-        f"windows of {SIZE} px, {len(recipe.channels)} channels, depth 1, halo, 5 branches, 1 thread; AUC on held-out "
-        f"camps of the twin {auc:.2f} over 3 folds; window by window is {TIMED} of {len(placed)} windows in batches of "
-        "64, extrapolated"
+        f"windows of {SIZE} px, {len(recipe.channels)} channels, depth 1, halo, 5 branches, 1 thread; AUC on "
+        f"held-out camps of the twin {auc:.2f} over 3 folds; window by window is {TIMED} of {len(placed)} "
+        "windows in batches of 64, extrapolated"
     )
     found = paired(shared, lambda: one_by_one(scan), pairs=3)
     bare = paired(shared, lambda: one_by_one(replace(scan, scorer=plain)), pairs=3)

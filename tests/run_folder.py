@@ -552,6 +552,21 @@ def _trusted():
             ],
             "note": "Of samples in the same place only the mean is left out.",
         },
+        "dense": {
+            "stride_px": 8,
+            "stride_m": 200.0,
+            "rows": 180,
+            "cols": 180,
+            "windows": 32400,
+            "method": "shared",
+            "deviation": {
+                "windows": 256,
+                "largest": 0.0213,
+                "mean": 0.004,
+                "rank_correlation": 0.9971,
+                "top_overlap": 0.96,
+            },
+        },
         "barren": {"method": "random", "ratio": 4.0, "draws": 5, "chosen": 152, "spread": 0.0124},
         "calibration": {"kind": "platt", "slope": 0.913, "intercept": -0.208, "note": None},
         "tuning": {

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,10 @@ from gossan.grid import dense_grid, make_grid, region_of, window_region
 from gossan.hooks import no_checkpoint, no_progress
 from gossan.models import ModelSettings, TrainingSettings, create, load_scorer, make_scorer
 from gossan.models.network import NetworkScorer
+from gossan.pipeline.prepare import _dead_zone
 from gossan.pipeline.scan import PARTS, compare, scan
 from gossan.recipe import Recipe, WindowSet
+from gossan.split import ValidationSettings
 from gossan.survey import make_stack
 from gossan.windows import cut_windows, gather
 
@@ -328,3 +331,21 @@ def test_the_table_of_windows_has_only_what_a_scorer_reads():
     made = made_scan()
     table = made._table(np.array([0, 2]), np.array([1, 3]))
     pd.testing.assert_frame_equal(table, pd.DataFrame({"row": [0, 16], "col": [8, 24], "size": 16}))
+
+
+class TestDeadZone:
+    """What is read around a test window is not read around a training window."""
+
+    def found(self, **given):
+        model = ModelSettings(name="mfaf-shufflenet-v2", depth=1, halo=True)
+        project = SimpleNamespace(model=model, validation=ValidationSettings(**given))
+        return _dead_zone(project, 32, 100.0)
+
+    def test_it_is_two_halos_wide_where_a_window_is_narrower(self):
+        halo = create("mfaf-shufflenet-v2", channels=1, size=32, depth=1, halo=True).context.halo
+        assert self.found() == 2 * halo * 100.0 > 3200
+        assert self.found(dead_zone=9000.0) == 9000.0
+
+    def test_a_narrower_one_is_refused(self):
+        with pytest.raises(UsageError, match=r"validation\.dead_zone = 3200 m given"):
+            self.found(dead_zone=3200.0)

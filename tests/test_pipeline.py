@@ -33,6 +33,8 @@ QUICK = [
     "[validation]",
     "tune = 1",
     'rivals = ["random-forest", "nearest-known"]',
+    "[dense]",
+    "stride = 8",
 ]
 FILES = {
     "report.html",
@@ -47,6 +49,8 @@ FILES = {
     "stack.qml",
     "applicability.qml",
     "gossan.qgz",
+    "dense.qml",
+    "dense.tif",
     "targets.gpkg",
     "targets.csv",
     "next_samples.gpx",
@@ -107,6 +111,24 @@ def test_every_area_is_scored_by_a_model_that_did_not_train_on_it(finished):
     areas = io.read_layers(finished.folder / "targets.gpkg")["areas"]
     assert areas["score"].notna().all()
     assert not np.allclose(areas["score"], areas["final"])
+
+
+def test_the_dense_map_scores_the_areas_as_the_final_model_does(finished):
+    with rasterio.open(finished.folder / "dense.tif") as file:
+        score, grid = file.read(1), file.transform
+        assert file.descriptions == ("score",)
+        assert file.tags()["GOSSAN_METHOD"] == "exact"
+    with rasterio.open(finished.folder / "prospectivity.tif") as file:
+        assert grid.a == 8 * file.transform.a
+        assert grid.c == file.transform.c + 4 * file.transform.a  # half a window of 16 px less half a stride
+    areas = io.read_layers(finished.folder / "targets.gpkg")["areas"]
+    here = score[areas["row"] // 8, areas["col"] // 8]
+    np.testing.assert_allclose(here, areas["final"], atol=1e-6)
+    said = json.loads((finished.folder / "report.json").read_text())["dense"]
+    assert (said["rows"], said["cols"]) == score.shape == (19, 19)
+    assert said["windows"] == np.isfinite(score).sum()
+    assert said["deviation"] is None
+    assert "dense.tif scores 361 windows" in (finished.folder / "report.html").read_text()
 
 
 def test_targets_are_ranked_open_areas_within_the_budget(finished):
@@ -183,6 +205,11 @@ def test_the_stack_reads_no_label(finished, survey_files, tmp_path):
 
 def test_predict_on_the_same_survey_gives_the_final_band_back(finished, survey_files, tmp_path):
     path = predict(finished.folder, load_project(survey_files), tmp_path / "map.tif")
+    with (
+        rasterio.open(tmp_path / "map-dense.tif") as dense,
+        rasterio.open(finished.folder / "dense.tif") as trained,
+    ):
+        np.testing.assert_allclose(dense.read(1), trained.read(1), atol=1e-6)
     with rasterio.open(path) as new, rasterio.open(finished.folder / "prospectivity.tif") as old:
         assert np.isnan(new.read(1)).all()
         np.testing.assert_allclose(new.read(3), old.read(3), atol=1e-6, equal_nan=True)

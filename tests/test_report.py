@@ -386,6 +386,7 @@ TOPICS = {
     "calibration": (),
     "applicability": (),
     "looks": (),
+    "dense": (),
 }
 
 

@@ -92,15 +92,9 @@ def _faults(survey: Survey, project: Project) -> Iterator[Maker]:
     if isinstance(faults, Layer):
         yield Maker({"faults": faults.unit}, _one(_resampled(faults, grid)))
         return
-    yield Maker(
-        {"fault distance": "m"},
-        _one(lambda rows, cols: evidence.fault_distance(faults, grid[rows, cols])),
-    )
+    yield Maker({"fault distance": "m"}, _one(evidence.FaultDistance(faults, grid).block))
     if radius is not None:
-        yield Maker(
-            {"fault density": "m/km2"},
-            _one(lambda rows, cols: evidence.fault_density(faults, grid[rows, cols], radius)),
-        )
+        yield Maker({"fault density": "m/km2"}, _one(evidence.FaultDensity(faults, grid, radius).block))
 
 
 def _one(block: Numbers) -> Numbers:
