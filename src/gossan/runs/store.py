@@ -14,14 +14,16 @@ import json
 import os
 import platform
 import shutil
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from gossan import mapped
 from gossan.errors import RunError
 from gossan.runs.values import decode, encode
 
@@ -64,9 +66,9 @@ class Store:
         place = self._place(key)
 
         def load(name: str, own: bool) -> NDArray[Any]:
-            whole = own or entry["files"][name] < _SMALL
-            found: NDArray[Any] = np.load(place / name, mmap_mode=None if whole else "r", allow_pickle=False)
-            return found
+            if own or entry["files"][name] < _SMALL:
+                return np.asarray(np.load(place / name, allow_pickle=False))
+            return mapped.load(place / name)
 
         return decode(entry["value"], load)
 
@@ -123,7 +125,11 @@ class Store:
 
         def save(array: NDArray[Any]) -> str:
             name = f"{len(files)}.npy"
-            np.save(draft / name, array, allow_pickle=False)
+            file = mapped.file_of(array)
+            if file is not None and file.parent == self.folder / "tmp" and file.is_file():
+                file.rename(draft / name)  # made by `StoreCheckpoint.array`
+            else:
+                np.save(draft / name, array, allow_pickle=False)
             files[name] = (draft / name).stat().st_size
             return name
 
@@ -204,6 +210,17 @@ class StoreCheckpoint:
             draft.replace(self._file)
         except OSError as error:
             raise unwritten(self._store.folder, error) from error
+
+    def array(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+        """Make an array of zeros in a file of the store, which `Store.put` moves to its place."""
+        file = self._store.temporary(f"{self._key}.npy")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            made = mapped.create(file, shape, dtype)
+        except OSError as error:
+            raise unwritten(self._store.folder, error) from error
+        weakref.finalize(made, file.unlink, missing_ok=True)
+        return made
 
     def clear(self) -> None:
         """Forget the state: the task is done."""
