@@ -37,8 +37,11 @@ test: $(VENV)/.dev  ## every test that needs only Python (minutes)
 test-all: $(VENV)/.dev  ## also real data, browser, QGIS, GDAL and slow tests
 	$(PYTEST) -n $(WORKERS) -m "not soak and not gpu"
 
-soak: $(VENV)/.dev  ## the long ones; SOAK_SHARE=0.1 runs a tenth
-	GOSSAN_SOAK_SHARE=$(SOAK_SHARE) $(PYTEST) -m soak
+soak: $(VENV)/.dev  ## the long ones (25 minutes); SOAK_SHARE=0.1 runs a tenth
+	rm -f $(VENV)/soak.jsonl
+	start=$$(date +%s); GOSSAN_SOAK_SHARE=$(SOAK_SHARE) GOSSAN_SOAK_FIGURES=$(CURDIR)/$(VENV)/soak.jsonl \
+	  $(PYTEST) -n $(WORKERS) --dist worksteal -m soak tests && \
+	  $(BIN)/python scripts/soak_figures.py $(VENV)/soak.jsonl $(SOAK_SHARE) $$(($$(date +%s) - start))
 
 check: $(VENV)/.dev  ## format, lint, types
 	$(BIN)/ruff format --check src tests scripts benchmarks

@@ -93,6 +93,12 @@ def _degrees_without_prj(path):
     path.with_suffix(".prj").unlink()
 
 
+def _odd_prj(path):
+    pyogrio.write_dataframe(frame(SQUARE), path)
+    prj = path.with_suffix(".prj")
+    prj.write_bytes(prj.read_bytes().replace(b"NAD_1983", b"Gau\xdf"))
+
+
 def _cut(build, keep):
     def inner(path):
         build(path)
@@ -238,6 +244,7 @@ BUILDERS = {
     "half_a_letter.csv": _bytes("x,y,Cu,note\n500000,6100000,1,größ".encode()[:-1]),
     # workbooks
     "text_renamed.xlsx": _bytes(b"x,y,Cu\n500000,6100000,1\n"),
+    "old_binary.xls": _bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)),
     "old_binary.xlsx": _bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)),
     "empty_archive.xlsx": _zip(),
     "other_archive.xlsx": _zip(readme_xml="<a/>"),
@@ -252,6 +259,7 @@ BUILDERS = {
     "no_dbf.shp": _without(".dbf"),
     "no_shx.shp": _without(".shx"),
     "degrees_no_prj.shp": _degrees_without_prj,
+    "prj_not_utf-8.shp": _odd_prj,
     "header_only.shp": _cut(_layer(SQUARE), 100),
     "cut_off.shp": _cut(_layer(SQUARE), 150),
     "cut_off.gpkg": _cut(_layer(SQUARE), 20_000),

@@ -157,6 +157,65 @@ def test_a_run_opens_no_connection(guarded):
     assert heard == []
 
 
+#: Every command that reads what is given, with what it is given and what it writes.
+COMMANDS = {
+    "check": (["check", "survey/project.toml", "--out", "work/check.html"], {"check.html"}),
+    "init": (
+        [
+            "init",
+            "--samples",
+            "survey/samples.csv",
+            "--deposits",
+            "survey/deposits.csv",
+            "--out",
+            "work/p.toml",
+        ],
+        {"p.toml"},
+    ),
+    "report": (["report", "out", "--out", "work/report.html"], {"report.html"}),
+    "predict": (
+        ["predict", "--model", "out", "--on", "survey/project.toml", "--out", "work/map.tif"],
+        {"map.tif", "map-applicability.tif"},
+    ),
+    "doctor": (["doctor"], set()),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_opens_a_connection_or_writes_elsewhere(guarded, name):
+    root, *_, heard, env = guarded
+    arguments, written = COMMANDS[name]
+    log = root / "guard" / f"{name}.txt"
+    before = _tree(root)
+    done = subprocess.run(
+        [sys.executable, "-m", "gossan", *arguments],
+        env=env | {"GUARD_LOG": str(log)},
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not log.exists(), log.read_text()
+    assert heard == []
+    after = _tree(root)
+    grown = {path.name for path in after if path not in before and root / "home" / "mpl" not in path.parents}
+    assert written <= grown | {path.name for path in before}
+    assert {name for name in grown if not name.endswith(".aux.xml")} <= {*written, "mpl"} | _styles(written)
+    assert {path: content for path, content in after.items() if path in before} == before
+    if name in ("check", "report"):
+        page = (root / "work" / f"{name}.html").read_text()
+        assert "script" not in _Page(page).tags or name == "report"
+        assert "<script>alert" not in page
+        assert _Page(page).handlers == []
+
+
+def _styles(written):
+    """Name the styles that may lie beside a map."""
+    return {Path(name).with_suffix(".qml").name for name in written}
+
+
 @pytest.mark.slow
 def test_a_run_writes_into_its_folder_and_nowhere_else(guarded):
     root, _, before, after, _, _ = guarded

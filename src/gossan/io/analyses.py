@@ -53,7 +53,8 @@ def read_analyses(
     Returns
     -------
     Values by element, their units, and the counts ``elements``, ``left_out``, ``alternatives``,
-    ``suspect_units``, ``qualifiers``.
+    ``suspect_units``, ``reruns`` (values over the limit of the column used, taken from others by column),
+    ``qualifiers``.
 
     Raises
     ------
@@ -62,15 +63,18 @@ def read_analyses(
     """
     values: dict[str, NDArray[np.float64]] = {}
     units: dict[str, str] = {}
-    counts: dict[str, Any] = {"elements": {}, "left_out": {}, "alternatives": {}, "suspect_units": {}}
+    names = ("elements", "left_out", "alternatives", "suspect_units", "reruns")
+    counts: dict[str, Any] = {name: {} for name in names}
     strange: dict[str, int] = {}
     for symbol in dict.fromkeys(one.symbol for one in chosen):
         same = [one for one in chosen if one.symbol == symbol]
-        best, numbers, code = _best(points, same, signs, strange)
-        if len(same) > 1:
+        (best, numbers, code), *others = _ranked(points, same, signs, strange)
+        if others:
             counts["alternatives"][symbol] = [one.column for one in same if one is not best]
         unit, factor = common_unit(symbol, best.unit, best.oxide)
         numbers *= factor
+        if again := _rerun((best, numbers, code), unit, others):
+            counts["reruns"][symbol] = again
         counts["suspect_units"] |= _suspect(symbol, unit, numbers[code == 0])
         found = replace_censored(numbers, code, source.censored, positive=source.transform != "none")
         why = _no_contrast(numbers, found, best, source)
@@ -100,26 +104,65 @@ def _held(elements: Mapping[str, Any]) -> str:
     return "; ".join(told) + ("; ..." if len(elements) > 3 else "")
 
 
-def _best(
+_Read = tuple[ElementColumn, NDArray[np.float64], NDArray[np.uint8]]
+
+
+def _ranked(
     points: Points, same: Sequence[ElementColumn], signs: Mapping[str, str], strange: dict[str, int]
-) -> tuple[ElementColumn, NDArray[np.float64], NDArray[np.uint8]]:
-    """Read the columns of one element and keep the best."""
-    best: tuple[tuple[int, int, int], ElementColumn, Any, Any] | None = None
-    for one in same:
-        numbers, code = interpret(points.numbers[one.column], comma=points.comma)
-        if one.column in points.limits:
-            _fill_limit(numbers, code, points.limits[one.column])
-        if one.column in signs:
-            _apply_signs(numbers, code, points.cells[signs[one.column]], strange)
-        _refuse_more_than_all(numbers, code, one.unit)
+) -> list[_Read]:
+    """Read the columns of one element, the best first."""
+
+    def rank(read: _Read) -> tuple[int, int, int]:
+        one, numbers, code = read
         below = int((code == code_of("below")).sum())
         # zeros may mean anything, so they do not make a column better
-        rank = (int((np.isfinite(numbers) & (numbers > 0)).sum()), -below, int(not one.oxide))
-        if best is None or rank > best[0]:
-            best = rank, one, numbers, code
-    if best is None:
+        return -int((np.isfinite(numbers) & (numbers > 0)).sum()), below, int(bool(one.oxide))
+
+    if not same:
         raise DataError("no column of an element was given; one at least is needed")
-    return best[1:]
+    return sorted(((one, *_interpreted(points, one, signs, strange)) for one in same), key=rank)
+
+
+def _interpreted(
+    points: Points, one: ElementColumn, signs: Mapping[str, str], strange: dict[str, int]
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Read one column with what stands above and beside it."""
+    numbers, code = interpret(points.numbers[one.column], comma=points.comma)
+    if one.column in points.limits:
+        _fill_limit(numbers, code, points.limits[one.column])
+    if one.column in signs:
+        _apply_signs(numbers, code, points.cells[signs[one.column]], strange)
+    _refuse_more_than_all(numbers, code, one.unit)
+    return numbers, code
+
+
+def _rerun(best: _Read, unit: str, others: Sequence[_Read]) -> dict[str, int]:
+    """Take values over a limit, in place, from other columns of the element that measured them again.
+
+    Only numbers in a known unit and not below the limit count, as of an ore-grade method.
+
+    Parameters
+    ----------
+    best
+        The column that is used, in ``unit``.
+
+    Returns
+    -------
+    Column -> cells taken from it.
+    """
+    column, numbers, code = best
+    found: dict[str, int] = {}
+    over = code == code_of("above")
+    for one, again, kind in others if column.unit and over.any() else ():
+        other_unit, factor = common_unit(one.symbol, one.unit, one.oxide)
+        if not one.unit or other_unit != unit:
+            continue
+        # a limit of 1 % is one of 10 000 ppm, whatever the last digit
+        rows = over & (kind == code_of("measured")) & (again * factor >= numbers * (1 - 1e-9))
+        if rows.any():
+            numbers[rows], code[rows] = again[rows] * factor, code_of("measured")
+            found[one.column], over = int(rows.sum()), over & ~rows
+    return found
 
 
 def _fill_limit(numbers: NDArray[np.float64], code: NDArray[np.uint8], limit: float) -> None:
@@ -199,6 +242,7 @@ def _warn(counts: Mapping[str, Any]) -> None:
         ("taken as missing: ", [text for name, found in elements.items() for text in _lost(name, found)]),
         ("zeros, not analysed or below detection, are taken as missing: ", _some(zeros)),
         ("of several columns for one element the one with the most values is used: ", _some(_used(counts))),
+        ("over the limit and taken from a second column: ", _again(counts)),
         ("medians far from the upper crust's, a wrong unit perhaps: ", _some(_suspected(counts))),
         ("qualifiers not understood: ", [f"{n} {sign!r}" for sign, n in unknown.items()]),
     ):
@@ -217,6 +261,14 @@ def _used(counts: Mapping[str, Any]) -> list[str]:
         f"{counts['elements'][name]['column']} not {' or '.join(others)}"
         for name, others in counts["alternatives"].items()
         if name not in counts["left_out"]
+    ]
+
+
+def _again(counts: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} {rows} of {column}"
+        for name, columns in counts["reruns"].items()
+        for column, rows in columns.items()
     ]
 
 

@@ -41,7 +41,20 @@ _SENTINELS = (-9999.0, -999.0, -99.0)
 _NOTHING = frozenset(
     [
         *("na", "n/a", "n.a.", "#n/a", "#na", "nan", "null", "none", "nil", "-", "--", "---", "?", ".", "*"),
-        *("ns", "n.s.", "is", "i.s.", "lnr", "nr", "n.r.", "nss", "no sample", "insufficient sample"),
+        *(
+            "ns",
+            "n.s.",
+            "n/s",
+            "is",
+            "i.s.",
+            "i/s",
+            "lnr",
+            "nr",
+            "n.r.",
+            "nss",
+            "no sample",
+            "insufficient sample",
+        ),
         *("not analysed", "not analyzed", "not assayed", "no data", "missing", "#value!", "#div/0!", "#ref!"),
     ]
 )
@@ -67,6 +80,8 @@ _FOLD = {0xFF01 + i: 0x21 + i for i in range(94)} | {
 }
 #: a sign before a number, or behind it the letters of the USGS: N and L below, G above
 _LIMIT = r"^([<>]?)\s*=?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([<>lnug+]?)$"
+#: a number whose thousands are parted by commas, in groups that are to be filled in
+_GROUPED = r"[<>]?\s*[-+]?[1-9]\d{{0,2}}{}\s*[<>lnug+]?"
 
 
 @dataclass(frozen=True)
@@ -286,16 +301,21 @@ def _pointed(text: str) -> str:
 
 
 def _with_points(column: Column, comma: bool) -> list[str]:
-    """Turn decimal commas into points where it is sure that they are none between thousands.
+    """Turn decimal commas into points, and take out those between thousands, where it is sure which they are.
 
-    They are when a cell has other than three digits behind the comma or a lone zero before it, or
+    They are decimal when a cell has other than three digits behind the comma or a lone zero before it, or
     when the file says so (``comma``); never beside decimal points.
     """
     import pandas as pd
 
     text = pd.Series(list(column.texts), dtype=object)
-    if not len(text) or column.points:
-        return list(text)
+    if not len(text):
+        return []
+    # a point behind groups of three, two such groups, or points in other cells: then commas part thousands
+    sure = text.str.fullmatch(_GROUPED.format(r"(?:(?:,\d{3})+\.\d*|(?:,\d{3}){2,})"))
+    if column.points or sure.any():
+        grouped = text.str.fullmatch(_GROUPED.format(r"(?:,\d{3})+(?:\.\d*)?")).to_numpy(dtype=bool)
+        return list(text.where(~grouped, text.str.replace(",", "", regex=False)))
     fits = text.str.fullmatch(r"[<>]?\s*[-+]?\d+,\d+(?:e[-+]?\d+)?\s*[<>lnug+]?").to_numpy(dtype=bool)
     thousands = text[fits].str.fullmatch(r"[<>]?\s*[-+]?[1-9]\d{0,2},\d{3}").all()
     if not fits.any() or (thousands and not comma):

@@ -34,15 +34,30 @@ _ELEMENT = {name: re.sub(r"[\dO].*", "", name) if name in _OXIDES else name for 
 _UPPER = {name.upper(): name for name in _ELEMENT}
 
 _UNITS = {
-    "ppm": ("ppm", "mgkg", "mgkg1", "ugg", "ugg1", "gt", "gpt", "gton", "gtonne", "partspermillion"),
-    "ppb": ("ppb", "ngg", "ngg1", "ugkg", "ugkg1", "mgt", "partsperbillion"),
+    # as Chinese laboratories write: 10-6, x10-9
+    "ppm": (
+        "ppm",
+        "106",
+        "x106",
+        "mgkg",
+        "mgkg1",
+        "ugg",
+        "ugg1",
+        "gt",
+        "gpt",
+        "gton",
+        "gtonne",
+        "partspermillion",
+    ),
+    "ppb": ("ppb", "109", "x109", "ngg", "ngg1", "ugkg", "ugkg1", "mgt", "partsperbillion"),
     "ppt": ("ppt", "pgg", "ngkg"),
-    "pct": ("pct", "percent", "perc", "%", "wt%", "wtpct", "wtpercent", "weight%", "mass%"),
+    "pct": ("pct", "102", "x102", "percent", "perc", "%", "wt%", "wtpct", "wtpercent", "weight%", "mass%"),
 }
 _UNIT_OF = {written: unit for unit, spellings in _UNITS.items() for written in spellings}
 #: methods as suffixes, also as the codes of laboratories, such as ME-MS61, Au-AA25, FA50
 _METHODS = (
-    r"(?:me|au|hg|tr|fus|td)?(?:icp|ms|aa|xrf)\d+[a-z]?|icp(?:ms|oes|aes|es)?|p?xrf|inaa|naa|gfaas|hgcv|aas|aa"
+    r"(?:me|au|hg|tr|fus|td)?(?:icp|ms|aa|xrf)\d+[a-z]?|(?:[a-z]{2})?(?:og|gra|scr|tl)\d+[a-z]?"
+    r"|(?:ge|go)?(?:faa|fai|icp|icm|ims|arm|cva)\d+[a-z]?\d*|lf\d+|icp(?:ms|oes|aes|es)?|p?xrf|inaa|naa|gfaas|hgcv|aas|aa"
     r"|fa\d*|aquaregia|ar|aqr|4acid|4a|ma\d*|aq\d*|oes|ms|fusion|tot(?:al)?|t"
 )
 _UNIT_SPELLINGS = "|".join(sorted(_UNIT_OF, key=len, reverse=True))

@@ -64,6 +64,7 @@ _PLAIN_VRT = (None, "VRTSourcedRasterBand", "VRTWarpedDataset", "VRTWarpedRaster
 #: Letters of an ASCII grid under its head; GDAL takes words for zeros.
 _NUMERIC = b"0123456789+-.eEnNaAiIfFdD \t\r\n"
 _LONGEST = 300
+_GRID_HEAD = re.compile(rb"\s*(ncols|nrows|[xy]ll\w+|cellsize|dx|dy|nodata\w*|byteorder)\s", re.IGNORECASE)
 
 
 def check_file(path: Path, what: str) -> None:
@@ -171,7 +172,7 @@ def _check_numbers(path: Path, what: str) -> None:
     """Refuse an ASCII grid that holds anything but numbers under its head."""
     with path.open("rb") as stream:
         place = 0
-        while re.match(rb"\s*[A-Za-z_]{4,}\s", stream.readline(_BLOCK)):
+        while _GRID_HEAD.match(stream.readline(_BLOCK)):
             place = stream.tell()
         stream.seek(place)
         while block := stream.read(_BLOCK):
@@ -236,7 +237,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error}; make room or choose another --out") from error
+        said = " ".join(str(error.__cause__ or error).split())  # GDAL's own words are the cause
+        raise RunError(f"{path} cannot be written: {said}; make room or choose another --out") from error
     finally:
         _remove(temporary)
 

@@ -76,6 +76,8 @@ def refuse_misplaced(
             f"{what} coordinates {names} are no degrees, but {_name(own)} is in degrees (as GeoJSON is that "
             f"says nothing else); {setting} to the CRS they are in"
         )
+    if own.is_geographic:
+        _refuse_mirrored(raw, way, what, names)
     home = home_of(own)
     if home is None or _share(raw, home) > 1 - _MOST:
         return
@@ -89,6 +91,29 @@ def refuse_misplaced(
             f"{what} coordinates {names} lie outside {_name(own)} and inside it when taken for kilometres; "
             f"metres are needed; {setting} = '{_in_km(own)}'"
         )
+
+
+def _refuse_mirrored(
+    raw: NDArray[np.float64], way: tuple["pyproj.CRS", "pyproj.CRS"], what: str, names: str
+) -> None:
+    """Refuse degrees that lie where the project's CRS is used only when changed in a way people forget."""
+    use = way[1].area_of_use
+    if use is None or (use.west, use.south, use.east, use.north) == (-180, -90, 180, 90):
+        return
+    box = (use.west, use.south, use.east, use.north)
+    if _share(raw, _wider(box)) > 1 - _MOST:
+        return
+    west, south = np.array([-1.0, 1.0]), np.array([1.0, -1.0])
+    for changed, how, change in (
+        (raw[:, ::-1], "exchanged; longitude comes first", f"exchange [{what}] x and y"),
+        (raw * west, "west is negative", "give longitudes west of Greenwich a minus"),
+        (raw * south, "south is negative", "give latitudes south of the equator a minus"),
+        (raw * west * south, "west and south are negative", "give them a minus"),
+    ):
+        if _share(changed, box) >= _MOST:
+            raise DataError(
+                f"{what} coordinates {names} lie outside {_name(way[1])} and inside it when {how}; {change}"
+            )
 
 
 def _wider(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

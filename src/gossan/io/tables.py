@@ -29,13 +29,23 @@ _PAIRS = (
     (r"easting", r"northing"),
     (r"east", r"north"),
     (r"easting[_ (].*|east_.*|e_m", r"northing[_ (].*|north_.*|n_m"),
-    (r"utm_?(x|e|east|easting)", r"utm_?(y|n|north|northing)"),
+    (
+        r"(utm|mga|amg|nad|gda|wgs|etrs|itm|ing|bng)\w*?[_ ]?(x|e|east|easting)",
+        r"(utm|mga|amg|nad|gda|wgs|etrs|itm|ing|bng)\w*?[_ ]?(y|n|north|northing)",
+    ),
+    (r"utm[_ ]?e(ast(ing)?)?[_ (].*", r"utm[_ ]?n(orth(ing)?)?[_ (].*"),
+    (r"este|leste|rechtswert|横坐标|东坐标", r"norte|hochwert|纵坐标|北坐标"),
+    (r"x ?坐标", r"y ?坐标"),
     (
         r"x_?coord(inate)?|coord_?x|point_?x|x[_ (]*(m|km)\)?",
         r"y_?coord(inate)?|coord_?y|point_?y|y[_ (]*(m|km)\)?",
     ),
+    (r"e", r"n"),
 )
-_DEGREES = (r"lon|long|longitude|lon(g|gitude)?[_ (].*", r"lat|latitude|lat(itude)?[_ (].*")
+_DEGREES = (
+    r"lon|long|longitude|longitud|longitudine|lon(g|gitude)?[_ (].*|经度|东经|долгота",
+    r"lat|latitude|latitud|latitudine|lat(itude)?[_ (].*|纬度|北纬|широта",
+)
 
 #: Rows to keep, by the cells of the table, and why the others are dropped.
 Chosen = Callable[["pd.DataFrame"], tuple[NDArray[np.bool_], dict[str, int]]]

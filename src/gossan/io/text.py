@@ -39,6 +39,9 @@ _BROKEN = (
     *(ValueError, OSError, EOFError, SyntaxError, TypeError, AttributeError, RuntimeError, AssertionError),
 )
 _LIMIT_WORDS = r"(lower |min(imum)? )?(detection|limits?|lod|loq|dl|mdl|lld|ldl)\b.*|d\.?l\.?"
+#: what coordinates are called, whole and at the start
+_PLACES = frozenset(["x", "y", "easting", "northing", "east", "north", "lon", "long", "lat"])
+_PLACED = ("longitude", "easting")
 _METHOD_WORDS = r"(method|scheme|analytical|technique|procedure|lab ?code|analyte|upper|max|uom|units?)\b.*"
 
 
@@ -87,8 +90,9 @@ def read_text(path: Path, what: str, plan: Callable[[list[str]], Plan], known: C
     encoding = _encoding(path)
     head = _head(path, what, encoding)
     separator, first = _separator(head, known)
-    names = _unique(next(csv.reader([head[first]], delimiter=separator), []))
-    rows = [row for row in csv.reader(head[first + 1 :], delimiter=separator) if row][:_MOST_HEAD]
+    reader = csv.reader(head[first:], delimiter=separator)  # a name may hold a line end
+    names = _unique(next(reader, []))
+    rows = [row for row in reader if row][:_MOST_HEAD]
     skipped, units, limits = _head_rows(names, rows, comma=separator in (";", "\t"))
     comma = separator in (";", "\t")
     chosen = plan(names)
@@ -133,7 +137,7 @@ def read_workbook(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl remarks on styles and validation, never on values
             with pd.ExcelFile(path, engine="openpyxl") as book:
-                name = _sheet_name([str(one) for one in book.sheet_names], sheet, path, what)
+                name = _sheet_name([str(one) for one in book.sheet_names], sheet, _hidden(book), path, what)
                 raw = book.parse(name, header=None, dtype=str, na_filter=False)
     except UsageError:
         raise
@@ -167,14 +171,21 @@ def table_of(cells: "pd.DataFrame", plan: Callable[[list[str]], Plan], **more: A
 
 
 def _header(rows: Sequence[Sequence[str]], known: Collection[str]) -> int | None:
-    """Find the row of names: the first with two names of elements, coordinates or columns that are known."""
-    wanted = {name.casefold() for name in known} | {"x", "y", "easting", "northing", "lon", "lat"}
+    """Find the row of names: the first with two names of elements, coordinates or columns that are known.
+
+    One with a coordinate comes before one without: methods such as Au-AA23 stand above the names too.
+    """
+    wanted = {name.casefold() for name in known} | _PLACES
+    first = None
     for number, row in enumerate(rows[:_SEARCHED]):
         names = {cell.strip() for cell in row}
+        place = any(one.casefold() in wanted or one.casefold().startswith(_PLACED) for one in names)
         told = [one for one in names if one and (one.casefold() in wanted or parse_column(one))]
-        if len(told) >= 2 or any(one.casefold().startswith(("longitude", "easting")) for one in names):
+        if place and (len(told) >= 2 or any(one.casefold().startswith(_PLACED) for one in names)):
             return number
-    return None
+        if len(told) >= 2 and first is None:
+            first = number
+    return first
 
 
 def _head_rows(
@@ -306,7 +317,16 @@ def _encoding(path: Path) -> str:
     if _decodes(path, "utf-8"):
         return "utf-8-sig" if start == codecs.BOM_UTF8 else "utf-8"
     # only pairs of high bytes are Chinese; GBK as a whole would also take Latin text with accents
-    return "gb18030" if _decodes(path, "gb2312") else "cp1252" if _decodes(path, "cp1252") else "latin-1"
+    if _decodes(path, "gb2312") and not _within_words(path):
+        return "gb18030"
+    return "cp1252" if _decodes(path, "cp1252") else "latin-1"
+
+
+def _within_words(path: Path) -> bool:
+    """Whether high bytes stand only in pairs within words of small letters, such as those of Größe."""
+    with path.open("rb") as stream:
+        runs = re.findall(rb"([a-z]?)([\x80-\xff]+)([a-z]?)", stream.read(_BLOCK))
+    return all(before and after and len(run) <= 2 for before, run, after in runs)
 
 
 def _decodes(path: Path, encoding: str) -> bool:
@@ -388,9 +408,16 @@ def _refuse_bomb(path: Path, what: str) -> None:
         )
 
 
-def _sheet_name(names: list[str], wanted: str | None, path: Path, what: str) -> str:
-    if wanted is None and len(names) == 1:
-        return names[0]
+def _hidden(book: Any) -> set[str]:
+    """Name the sheets that a spreadsheet program does not show."""
+    return {sheet.title for sheet in book.book.worksheets if sheet.sheet_state != "visible"}
+
+
+def _sheet_name(names: list[str], wanted: str | None, hidden: set[str], path: Path, what: str) -> str:
+    """Choose the sheet that is asked for, else the only one that is shown."""
+    shown = [name for name in names if name not in hidden]
+    if wanted is None and len(shown or names) == 1:
+        return (shown or names)[0]
     if wanted in names:
         return str(wanted)
     given = "is not given" if wanted is None else f"= {wanted!r} is not there"

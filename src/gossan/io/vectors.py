@@ -158,8 +158,8 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
         ) from error
     except UnboundLocalError as error:  # what pyogrio raises on a CRS that PROJ cannot write
         raise DataError(
-            f"{what} file {path.name} has a CRS that cannot be read; repair it (of a Shapefile: its .prj), or "
-            "export the file anew"
+            f"{what} file {path.name} has a CRS that cannot be read; repair it (of a Shapefile: its .prj) "
+            "or export the file anew"
         ) from error
     said = sorted({_one_line(one.message) for one in heard})
     if said:
