@@ -260,7 +260,12 @@ def area_mask(polygons: Shapes, grid: "GeoBox") -> NDArray[np.bool_]:
 
 
 def resample(
-    values: ArrayLike, source_grid: "GeoBox", grid: "GeoBox", kind: Literal["number", "class"]
+    values: ArrayLike,
+    source_grid: "GeoBox",
+    grid: "GeoBox",
+    kind: Literal["number", "class"],
+    *,
+    whole: "GeoBox | None" = None,
 ) -> NDArray[np.float32]:
     """Bring a raster onto another grid, of the same CRS or another one.
 
@@ -273,6 +278,8 @@ def resample(
         (row, col) on the source grid, NaN = missing.
     source_grid
         Any grid with a CRS: rotated and oblong ones too.
+    whole
+        The grid that ``grid`` is a part of, by which it is told whether pixels get larger; None: itself.
 
     Returns
     -------
@@ -297,7 +304,7 @@ def resample(
         return source.copy()
     if source_grid.crs is None or grid.crs is None:
         raise UsageError("a grid without CRS given; both need one: name it")
-    larger = _pixel_ratio(source_grid, grid) > 1 + 1e-6
+    larger = _pixel_ratio(source_grid, grid if whole is None else whole) > 1 + 1e-6
     out = np.full(grid.shape, np.nan, dtype=np.float32)
     reproject(
         source,

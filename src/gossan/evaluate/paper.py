@@ -5,7 +5,7 @@ balanced like the training part: ore windows times four by SMOTE among the test 
 barren ones. Scores under it are too good; they are computed to say by how much.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,12 @@ class SyntheticWindows(WindowSet):
         self.parents = WindowSet(stack, windows, recipe)
         self.plan = plan
         self.seed = list(seed)
+
+    def around(self, halo: int) -> Self:
+        """Return the same windows, read with so many pixels on every side."""
+        wide = super().around(halo)
+        wide.parents = self.parents.around(halo)
+        return wide
 
     def read_masked(self, index: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return mixed windows and the valid pixels of their first parents."""

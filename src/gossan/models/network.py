@@ -14,12 +14,12 @@ from warnings import warn
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor, nn
 
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, RunError, SettingWarning, UsageError
-from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
+from gossan.hooks import Checkpoint, MakeArray, Progress, in_memory, no_checkpoint, no_progress, part_of
 from gossan.metrics import auc
 from gossan.models import create_from_settings
 from gossan.models.base import (
@@ -32,6 +32,7 @@ from gossan.models.base import (
     read_arrays,
     write_arrays,
 )
+from gossan.models.context import widened
 from gossan.models.mfaf import mfaf_loss
 from gossan.models.training import Feed, Schedule, TrainingSettings, make_feed, resolve
 
@@ -221,11 +222,12 @@ class NetworkScorer:
         """
         check_labels(train, is_ore)
         _check_loss(self.model)
+        train = widened(train, self.name, self.model)
         self.channels_, self.size_, self.members_ = tuple(train.channels), train.size, []
         device, keep = choose_device(self.training.device), _Keeper(checkpoint)
         with _session(self.training.threads, device):
             for number in range(self.training.ensemble):
-                part = _part(progress, number, self.training.ensemble)
+                part = part_of(progress, number, self.training.ensemble)
                 fit = self._prepare(
                     train,
                     is_ore,
@@ -294,14 +296,13 @@ class NetworkScorer:
         if not hasattr(self, "members_"):
             raise UsageError("predict was called on a scorer that is not fitted; call fit or load first")
         check_windows(windows, self.channels_, self.size_)
+        windows = widened(windows, self.name, self.model)
         device, index = choose_device(self.training.device), np.arange(len(windows))
         with _session(self.training.threads, device):
-            margins = [
-                _margins(
-                    _place(model, device), windows, index, device, _part(progress, i, len(self.members_))
-                )
-                for i, model in enumerate(self.members_)
-            ]
+            margins = []
+            for i, model in enumerate(self.members_):
+                part = part_of(progress, i, len(self.members_))
+                margins.append(_margins(_place(model, device), windows, index, device, part))
         return decide(_balanced(np.stack(margins), self.prior_))
 
     def look_inside(
@@ -311,20 +312,25 @@ class NetworkScorer:
         *,
         batch: int = SCORE_BATCH,
         gradients: bool = False,
+        dtype: DTypeLike = np.float32,
+        make: MakeArray = in_memory,
         progress: Progress = no_progress,
-    ) -> NDArray[np.float32]:
-        """Apply a function to every network and window, float32 (member, window, ...).
+    ) -> NDArray[Any]:
+        """Apply a function to every window and network; the mean over networks, in what `make` makes.
 
-        `look` is handed the network, windows (batch, channel, size, size) and their valid pixels, and gives
-        (batch, ...). Windows that do not fit raise DataError, as in `predict`.
+        `look`: network, windows (n, channel, size, size), valid pixels -> (n, ...). DataError as `predict`.
         """
         check_windows(windows, self.channels_, self.size_)
-        device, found = choose_device(self.training.device), []
+        windows = widened(windows, self.name, self.model)
+        device, mean = choose_device(self.training.device), np.zeros(0, dtype=dtype)
         with _session(self.training.threads, device), torch.inference_mode(not gradients):
             for number, model in enumerate(self.members_):
-                model, part = _place(model, device).eval(), _part(progress, number, len(self.members_))
-                found.append(_looks(look, model, windows, batch, device, part))
-        return np.stack(found)
+                part = part_of(progress, number, len(self.members_))
+                for rows, found in _looks(look, _place(model, device).eval(), windows, batch, device, part):
+                    mean = mean if mean.size else make((len(windows), *found.shape[1:]), dtype)
+                    mean[rows] += found
+                    mean[rows] /= len(self.members_) if model is self.members_[-1] else 1
+        return mean
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the weights; see `Scorer.save`."""
@@ -465,24 +471,20 @@ def _margins(
 
 def _looks(
     look: Look, model: nn.Module, windows: "WindowSet", batch: int, device: torch.device, progress: Progress
-) -> NDArray[np.float32]:
-    parts = []
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield which windows a batch holds, and what is seen in them."""
     for start in range(0, len(windows), batch):
-        x, valid = windows.read_masked(np.arange(start, min(start + batch, len(windows))))
+        rows = slice(start, min(start + batch, len(windows)))
+        x, valid = windows.read_masked(np.arange(rows.start, rows.stop))
         found = look(model, _place(torch.from_numpy(x), device), torch.from_numpy(valid).to(device))
-        parts.append(found.detach().float().cpu().numpy())
+        yield rows, found.detach().float().cpu().numpy()
         progress(min(1.0, (start + batch) / len(windows)))
-    return np.concatenate(parts)
 
 
 def _balanced(margin: NDArray[np.float64], prior: float) -> NDArray[np.float64]:
     """Return the softmax with the training prior taken out: as if both classes had been equally frequent."""
     shifted = margin - np.log(prior / (1 - prior))
     return np.asarray(0.5 * (1 + np.tanh(0.5 * shifted)))
-
-
-def _part(progress: Progress, number: int, count: int) -> Progress:
-    return lambda share: progress((number + share) / count)
 
 
 def _arrays(tensors: dict[str, Any], prefix: str) -> dict[str, NDArray[Any]]:

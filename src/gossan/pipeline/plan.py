@@ -9,6 +9,7 @@ from gossan.config import Project
 from gossan.errors import MissingFileError
 from gossan.models import candidates, names
 from gossan.models.training import TrainingSettings
+from gossan.pipeline.scan import scan_tasks
 from gossan.pipeline.tasks import AUDITED, STAGES
 from gossan.runs import Task, file_hash
 
@@ -131,7 +132,8 @@ def fold_tasks(project: Project, design: Mapping[str, Any]) -> list[Task]:
     -------
     Tasks ``screen <part>``, ``inner <part> <model> <configuration>/<fold>``, ``tune <part> <model>``,
     ``fit <part> <label>``, ``table <part>``, ``rival <part> <name>``, ``audit <part> <name>``,
-    ``explain <part>``, and ``screen all``, ``final``, ``groups``, ``applicability``, ``interpolation``.
+    ``explain <part>``, and ``screen all``, ``final``, ``dense <part>``, ``dense check``, ``groups``,
+    ``applicability``, ``interpolation``.
     """
     tasks: list[Task] = []
     for part in parts(design):
@@ -143,7 +145,7 @@ def fold_tasks(project: Project, design: Mapping[str, Any]) -> list[Task]:
     tasks += _audits(project, design)
     tasks.append(_screen(project, "all", project.validation.protocol))
     tasks.append(_final(project, design))
-    return [*tasks, *_explaining(project, design)]
+    return [*tasks, *scan_tasks(project), *_explaining(project, design)]
 
 
 def _place(part: str) -> list[int]:

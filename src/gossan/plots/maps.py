@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from matplotlib.figure import Figure
 
-__all__ = ["CLASSES", "folds_map", "limits", "score_classes", "score_map", "spread_map", "target_map", "thin"]
+__all__ = [
+    "CLASSES",
+    "MOST_PIXELS",
+    "folds_map",
+    "limits",
+    "score_classes",
+    "score_map",
+    "spread_map",
+    "target_map",
+    "thin",
+]
 
 #: Prospectivity classes, and up to which share of the ground, the best first, each one reaches.
 CLASSES = (("very high", 0.05), ("high", 0.10), ("moderate", 0.25), ("low", 0.50), ("very low", 1.0))
