@@ -23,7 +23,7 @@ Where the paper is silent or contradicts itself, and what is done here:
 * Paper rates that do not fit a small window are scaled to it (`branch_rates`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -227,10 +227,10 @@ def _attend(maps: Sequence[Tensor], attentions: Iterable[nn.Module]) -> Tensor:
     """
     kept, weights = [], []
     for each, attention in zip(maps, attentions, strict=True):
-        same, mean, top = cast(tuple[Tensor, Tensor, Tensor], _Pool.apply(each))
+        same, mean, top = _pool(each)
         kept.append(same)
         weights.append(cast(ChannelAttention, attention).weigh(mean, top))
-    return cast(Tensor, _Weigh.apply(torch.stack(weights), *kept))
+    return _weigh(torch.stack(weights), *kept)
 
 
 class _Pool(torch.autograd.Function):
@@ -264,8 +264,8 @@ class _Weigh(torch.autograd.Function):
         count, first = len(maps[0]), maps[0]
         shape = (len(maps) * count, *first.shape[1:])
         kind = torch.promote_types(weights.dtype, first.dtype)
-        out = first.new_empty(shape, dtype=kind).contiguous(memory_format=torch.channels_last)
-        for part, each, weight in zip(out.split(count), maps, weights, strict=True):
+        out = torch.empty(shape, dtype=kind, device=first.device, memory_format=torch.channels_last)
+        for part, each, weight in zip(torch.split(out, count), maps, weights, strict=True):
             torch.mul(each, weight[:, :, None, None], out=part)
         return out
 
@@ -274,11 +274,15 @@ class _Weigh(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         weights, *maps = ctx.saved_tensors
         of_weights, of_maps = [], []
-        for part, each, weight in zip(grad.split(len(maps[0])), maps, weights, strict=True):
+        for part, each, weight in zip(torch.split(grad, len(maps[0])), maps, weights, strict=True):
             product = part * each
             of_weights.append(product.sum(dim=(2, 3)))
             of_maps.append(torch.mul(part, weight[:, :, None, None], out=product))
         return (torch.stack(of_weights), *of_maps)
+
+
+_pool: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] = _Pool.apply
+_weigh: Callable[..., Tensor] = _Weigh.apply
 
 
 def _flat(maps: Tensor) -> Tensor:
@@ -287,7 +291,7 @@ def _flat(maps: Tensor) -> Tensor:
 
 
 def _dilate(branch: nn.Module, x: Tensor) -> Tensor:
-    """Convolve; wide frames of zeros are laid on first, which on a CPU is 4 times faster than in the kernel."""
+    """Convolve; a wide frame of zeros is laid on first: on a CPU 4 times faster than in the kernel."""
     conv = cast(nn.Conv2d, branch)
     rate = int(conv.dilation[0])
     if x.device.type != "cpu" or rate <= WIDE:
