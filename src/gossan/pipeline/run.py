@@ -129,7 +129,7 @@ def _runner(
 ) -> Runner:
     from joblib import cpu_count
 
-    from gossan.models.network import choose_device
+    from gossan.models.device import choose_device
 
     extra: dict[str, Any] = {} if on_progress is None else {"progress": on_progress}
     return Runner(
