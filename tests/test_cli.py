@@ -52,7 +52,8 @@ class Pipeline(types.ModuleType):
         }
         return types.SimpleNamespace(folder=Path("runs/jinshan"), metrics=metrics, targets=[1, 2, 3])
 
-    def run(self, project, out=None, *, jobs=None, on_progress=None):
+    def run(self, project, out=None, *, jobs=None, scheduler=None, cluster=None, on_progress=None):
+        self.where = (scheduler, cluster)
         on_progress(0.5, 90.0, "fit [bold]fold 1")
         warnings.warn("2 rows dropped", DataWarning, stacklevel=1)
         warnings.warn("2 rows dropped", DataWarning, stacklevel=1)
@@ -438,7 +439,7 @@ def test_doctor_looks_at_the_device_that_is_asked_for(capsys, monkeypatch):
 
 def test_doctor_ends_with_1_when_something_is_wrong(capsys, monkeypatch):
     monkeypatch.setenv("GOSSAN_DATA", "/nowhere")
-    monkeypatch.setattr(cli, "_installed", lambda name: None)
+    monkeypatch.setattr("gossan.cli.doctor._installed", lambda name: None)
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().out
     assert "numpy is missing" in shown

@@ -8,7 +8,7 @@ from gossan.report.pictures import Picture
 from gossan.report.table import Table
 from gossan.report.words import NONE, flatten, number, percent
 
-__all__ = ["survey_page", "survey_tables", "survey_text"]
+__all__ = ["survey_drawn", "survey_page", "survey_tables", "survey_text"]
 
 #: Rules of the readers that are worth a column, with their heading.
 _RULES = {
@@ -279,12 +279,20 @@ def survey_text(found: Mapping[str, Any], width: int = 110) -> list[str]:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=width, color_system=None, soft_wrap=False)
+    for part in survey_drawn(found):
+        console.print(part, highlight=False)
+    return str(console.file.getvalue()).rstrip("\n").split("\n")  # type: ignore[attr-defined]
+
+
+def survey_drawn(found: Mapping[str, Any]) -> Iterator[Any]:
+    """Draw the tables for a console of rich; the settings are left out."""
+    from rich.text import Text
+
     for name, table in survey_tables(found).items():
         if name != "settings":
-            console.print(_rich(table))
+            yield _rich(table)
     if why := (found.get("associations") or {}).get("why"):
-        console.print(f"No element associations: {why}", markup=False, highlight=False)
-    return str(console.file.getvalue()).rstrip("\n").split("\n")  # type: ignore[attr-defined]
+        yield Text(f"No element associations: {why}")
 
 
 def _rich(table: Table) -> Any:
@@ -293,7 +301,9 @@ def _rich(table: Table) -> Any:
     from rich.text import Text
 
     head = [i for i, _ in enumerate(table.head) if any(row[i] not in ("", NONE) for row in table.rows)]
-    made = RichTable(title=Text(table.caption), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    made = RichTable(
+        title=Text(table.caption, "bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
+    )
     for i in head:
         made.add_column(Text(table.head[i]), justify="left" if i < table.text else "right")
     for row in table.rows:

@@ -1,6 +1,7 @@
 """The one executor of long work: a flat list of tasks, against the store, here, on processes or on Dask."""
 
 import json
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -131,7 +132,8 @@ class Runner:
                 for argument, need in task.inputs.items()
             }
             key = task_key(task, inputs, {**base, "threads": threads})
-            settings = json.dumps({**task.settings, **task.places}, allow_nan=False)
+            places = {name: os.path.abspath(place) for name, place in task.places.items()}
+            settings = json.dumps({**task.settings, **places}, allow_nan=False)
             calls[task.name] = Call(task.name, task.function, settings, inputs, key, threads, task.weight)
         return calls
 

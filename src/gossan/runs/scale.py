@@ -29,7 +29,7 @@ from gossan.runs.store import Store
 from gossan.runs.tasks import Call, source_hash, versions
 from gossan.runs.work import Failure, Outcome, perform
 
-__all__ = ["Cluster", "Failed", "attend", "connected", "probe"]
+__all__ = ["Cluster", "Failed", "Workers", "attend", "connected", "probe"]
 
 #: Seconds between two looks at which workers there are.
 _LOOK = 0.5
