@@ -1,5 +1,6 @@
 """The file that says which cluster to start: a batch system by dask-jobqueue, or this machine."""
 
+import importlib.util
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -117,17 +118,19 @@ def _local(file: ClusterFile, folder: str) -> Any:
 
     from distributed import LocalCluster
 
-    # memory: mapped files of the store count as the worker's own, so a limit would end it for reading
     fixed = {"n_workers": file.workers, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
-    quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL, "memory_limit": 0}
+    # memory: mapped files of the store count as the worker's own, so a limit would end it for reading
+    quiet = {"local_directory": folder, "silence_logs": logging.CRITICAL, "memory_limit": 0}
+    # without an address it would take the dashboard's port for its counters, and fail beside another's
+    page = {"scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"}}
     start: Any = LocalCluster
-    return start(**{**quiet, "local_directory": folder, **file.options, **fixed})
+    return start(**{**quiet, **page, **file.options, **fixed})
 
 
 def _queued(file: ClusterFile) -> Any:
-    try:
-        import dask_jobqueue
-    except ImportError as error:
-        raise extra_missing("--cluster", "dask-jobqueue") from error
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        raise extra_missing("--cluster", "dask-jobqueue")
+    import dask_jobqueue
+
     cores = file.options.get("cores", 1)
     return getattr(dask_jobqueue, file.kind)(**{"cores": cores, "processes": cores, **file.options})

@@ -5,6 +5,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, Protocol, Self
 
@@ -12,7 +13,7 @@ from gossan.runs.store import Store
 from gossan.runs.tasks import Call
 from gossan.runs.work import Outcome, limited, perform, serve
 
-__all__ = ["Executor", "Here", "Processes", "Share"]
+__all__ = ["Executor", "Here", "Processes", "Share", "without_interruption"]
 
 #: Called with a task and the share of it that is done.
 Share = Callable[[Call, float], None]
@@ -120,17 +121,24 @@ class Processes:
             yield call, message
 
 
+@contextlib.contextmanager
+def without_interruption() -> Iterator[None]:
+    """Start processes and threads in the block that Ctrl-C does not reach: they inherit its mask."""
+    resource_tracker.ensure_running()  # where it is not, starting a process starts it, and ends the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     def __init__(self, store: Store) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, str(store.folder)), daemon=True)
-        # a child inherits the mask: Ctrl-C reaches this process, once it is out of here, and none of them
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with without_interruption():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def stop(self) -> None:

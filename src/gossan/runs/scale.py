@@ -6,11 +6,11 @@ again, so that it is known which task a lost worker was doing.
 """
 
 import contextlib
+import importlib.util
 import logging
 import math
 import queue
 import re
-import signal
 import threading
 import time
 import uuid
@@ -23,7 +23,7 @@ from typing import Any, Self
 from gossan.errors import GossanWarning, RunError, UsageError
 from gossan.hooks import Progress
 from gossan.runs.clusters import extra_missing, read_cluster, start_cluster
-from gossan.runs.executors import Share
+from gossan.runs.executors import Share, without_interruption
 from gossan.runs.progress import flat
 from gossan.runs.store import Store
 from gossan.runs.tasks import Call, source_hash, versions
@@ -37,6 +37,8 @@ _LOOK = 0.5
 _AHEAD, _SHORT = 4, 0.1
 #: Seconds in which a file that another machine wrote must be seen; a network's file system may be late.
 _SEEN = 60.0
+#: Seconds in which a scheduler must answer.
+_ANSWER = 10.0
 #: Seconds to wait for a worker of a scheduler that runs already.
 _WAIT = 60.0
 
@@ -102,29 +104,26 @@ def connected(
         raise UsageError(f"--scheduler {scheduler}; it must be tcp://HOST:PORT or tls://HOST:PORT")
     option = "--scheduler" if cluster is None else "--cluster"
     file = None if cluster is None else read_cluster(cluster)
+    if importlib.util.find_spec("distributed") is None:
+        raise extra_missing(option, "distributed")
     with contextlib.ExitStack() as block:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:  # threads and processes inherit the mask: Ctrl-C reaches this thread, and none of them
+        with without_interruption():
             address = block.enter_context(start_cluster(file)) if file else scheduler
-            client = block.enter_context(_client(address, option))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            client = block.enter_context(_client(address))
         yield Cluster(client, file.kind if file else str(scheduler), file.wait if file else _WAIT, device)
 
 
 @contextlib.contextmanager
-def _client(address: Any, option: str) -> Iterator[Any]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise extra_missing(option, "distributed") from error
+def _client(address: Any) -> Iterator[Any]:
+    from distributed import Client
+
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # what matters of it is an error or an event of ours
     try:
         try:
             make: Any = Client  # it has no types
-            client = make(address, timeout=10, set_as_default=False)
+            client = make(address, timeout=_ANSWER, set_as_default=False)
         except OSError as error:
             allowed = (
                 "start one with `dask scheduler` and its workers with `dask worker ADDRESS --nthreads 1`"
