@@ -86,13 +86,14 @@ def run(
     import pandas as pd
 
     folder = Path(out) if out is not None else _default_folder(project)
+    _warn_of_jobs(jobs, scheduler, cluster)  # here, since it is no fact of the survey for the report
     with _collected() as told:
         files = input_files(project)
         inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
         survey = read_survey(project)  # refuses what is not there
         resolved = derive(project, survey)
         report = on_progress or _no_report
-        with RunFolder(folder) as place, _workers(resolved, jobs, scheduler, cluster, report) as workers:
+        with RunFolder(folder) as place, _workers(resolved, scheduler, cluster, report) as workers:
             runner = _runner(Store(place.store), resolved, place, jobs, workers, report)
             first = survey_tasks(resolved, inputs)
             design = runner.run(first)["design"]
@@ -132,16 +133,19 @@ def _no_report(share: float, seconds_left: float | None, label: str) -> None:
     pass
 
 
+def _warn_of_jobs(jobs: int | None, scheduler: str | None, cluster: str | Path | None) -> None:
+    if jobs is not None and (scheduler, cluster) != (None, None):
+        option = "--scheduler" if cluster is None else "--cluster"
+        message = f"--jobs {jobs} has no effect with {option}, whose workers do the tasks; leave it out"
+        warnings.warn(message, SettingWarning, stacklevel=3)
+
+
 def _workers(
-    project: Project, jobs: int | None, scheduler: str | None, cluster: str | Path | None, report: Report
+    project: Project, scheduler: str | None, cluster: str | Path | None, report: Report
 ) -> AbstractContextManager[Cluster | None]:
     """Make the connection to the workers of Dask that were asked for; an empty one otherwise."""
-    if (scheduler or cluster) is not None:
+    if (scheduler, cluster) != (None, None):
         report(0.0, None, "asking for workers")
-        if jobs is not None:
-            option = "--scheduler" if cluster is None else "--cluster"
-            message = f"--jobs {jobs} has no effect with {option}, whose workers do the tasks; leave it out"
-            warnings.warn(message, SettingWarning, stacklevel=3)
     return connected(scheduler, cluster, device=project.training.device)
 
 
