@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Run", "demo", "input_files", "run"]
+__all__ = ["Run", "default_folder", "demo", "input_files", "make_runner", "run"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def run(
     """
     import pandas as pd
 
-    folder = Path(out) if out is not None else _default_folder(project)
+    folder = Path(out) if out is not None else default_folder(project)
     with _collected() as told:
         files = input_files(project)
         inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
@@ -88,7 +88,7 @@ def run(
         resolved = derive(project, survey)
         with RunFolder(folder) as place:
             store = Store(place.store)
-            runner = _runner(store, resolved, place, jobs, on_progress)
+            runner = make_runner(store, resolved, place, jobs, on_progress)
             first = survey_tasks(resolved, inputs)
             design = runner.run(first)["design"]
             _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
@@ -119,14 +119,16 @@ def _refuse_changed(files: Mapping[str, Path], inputs: Mapping[str, str], place:
         )
 
 
-def _default_folder(project: Project) -> Path:
+def default_folder(project: Project) -> Path:
+    """Return the run folder of a project that names none."""
     base = project.file.parent if project.file else Path()
     return base / "runs" / project.project.name
 
 
-def _runner(
+def make_runner(
     store: Store, project: Project, place: RunFolder, jobs: int | None, on_progress: Report | None
 ) -> Runner:
+    """Make the runner of a project, which logs into the run folder."""
     from joblib import cpu_count
 
     from gossan.models.network import choose_device

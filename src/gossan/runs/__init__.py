@@ -4,8 +4,10 @@ from gossan.runs.folder import RunFolder, file_hash
 from gossan.runs.runner import Report, Runner
 from gossan.runs.store import Store, StoreCheckpoint
 from gossan.runs.tasks import Task, source_hash, task_key, versions
+from gossan.runs.work import Failure
 
 __all__ = [
+    "Failure",
     "Report",
     "RunFolder",
     "Runner",
