@@ -1,10 +1,10 @@
 """The paper's study on several built-in surveys, and what they say together.
 
-`python scripts/study_twins.py --surveys 3 --seeds 5 --epochs 20` runs `gossan.study` on the built-in surveys
-of seeds 0, 1, 2 and writes docs/results/study_twin.json: for each question of the paper the difference on each
-survey (mean over seeds), its mean with a 95 % interval over surveys (Student's t), and how many surveys would
-tell a difference of this size from 0 (two-sided 5 %, power 80 %, normal approximation). Surveys are the
-independent draws here: seeds of one survey share its deposits.
+`python scripts/study_twins.py --surveys 3 --seeds 5 --epochs 20` runs `gossan.study` on the built-in
+surveys of seeds 0, 1, 2 and writes docs/results/study_twin.json: for each question of the paper the
+difference on each survey (mean over seeds), its mean with a 95 % interval over surveys (Student's t), and
+how many surveys would tell a difference of this size from 0 (two-sided 5 %, power 80 %, normal
+approximation). Surveys are the independent draws here: seeds of one survey share its deposits.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Measures of a few settings side by side: the paper's Fig. 7."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,7 +45,13 @@ def rates_figure(
             colour, line, marker = model_style(number)
             shift = _APART * (number - (len(measures) - 1) / 2)
             mean = [np.nan if value is None else value for value, _ in found]
-            look = {"color": colour, "marker": marker, "linestyle": line, "label": name, "markersize": 5}
+            look: dict[str, Any] = {
+                "color": colour,
+                "marker": marker,
+                "linestyle": line,
+                "label": name,
+                "markersize": 5,
+            }
             axes.errorbar(places + shift, mean, yerr=[sd or 0 for _, sd in found], capsize=2.5, **look)
         axes.set_xticks(places, settings)
         axes.set(title=title, xlabel=label, ylabel="mean and sd over seeds")

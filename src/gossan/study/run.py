@@ -134,7 +134,7 @@ def _write(
         _put_table(made.folder / "protocols", *_protocols(made, grid), None)
     for name, content in draw_figures(grid, tables, survey, made.lines, results).items():
         io.write_bytes(made.folder / name, content)
-    content = {
+    record = {
         "format": 1,
         "project": grid.project.project.name,
         "settings": to_toml(grid.project),
@@ -147,7 +147,7 @@ def _write(
         "lines": made.lines,
         "protocol_gaps": protocol_gaps(made.lines),
     }
-    io.write_json(made.folder / "study.json", content)
+    io.write_json(made.folder / "study.json", record)
 
 
 def head(grid: Grid) -> str:

@@ -103,26 +103,26 @@ def _methods(size: int) -> list[Variant]:
     ]
 
 
+#: Ablation -> what changes, and whether the branches still vote; the first two are the paper's.
+_ABLATIONS: Mapping[str, tuple[Mapping[str, Any], bool]] = {
+    "R-CA-{}": ({"model.channel_attention": False}, True),
+    "R-SA-{}": ({"model.spatial_attention": False}, True),
+    "{} without dilation (one branch)": ({"model.rates": (1,)}, True),
+    "{} without distillation": ({"model.beta": 0.0}, True),
+    "{} without SMOTE": ({"balance.method": "none"}, True),
+    "{} without vote": ({}, False),
+}
+
+
 def _ablations(size: int) -> list[Variant]:
-    rows = []
+    paper, extra = [], []
     for name in ("resnet18", "shufflenet-v2"):
         full, model = f"{_WRITTEN[name]}*", f"mfaf-{name}"
-        rows.append(Variant(full, model))
-        for title, changes in (
-            ("R-CA", {"model.channel_attention": False}),
-            ("R-SA", {"model.spatial_attention": False}),
-        ):
-            rows.append(Variant(f"{title}-{full}", model, changes, against=full))
-    for name in ("resnet18", "shufflenet-v2"):
-        full, model = f"{_WRITTEN[name]}*", f"mfaf-{name}"
-        for title, changes, vote in (
-            ("without dilation (one branch)", {"model.rates": (1,)}, True),
-            ("without distillation", {"model.beta": 0.0}, True),
-            ("without SMOTE", {"balance.method": "none"}, True),
-            ("without vote", {}, False),
-        ):
-            rows.append(Variant(f"{full} {title}", model, changes, against=full, extra=True, vote=vote))
-    return rows
+        paper.append(Variant(full, model))
+        for number, (label, (changes, vote)) in enumerate(_ABLATIONS.items()):
+            row = Variant(label.format(full), model, changes, against=full, extra=number > 1, vote=vote)
+            (extra if row.extra else paper).append(row)
+    return [*paper, *extra]
 
 
 def _betas(size: int) -> list[Variant]:
@@ -180,7 +180,7 @@ def as_variant(project: Project, variant: Variant) -> Project:
             model = replace(model, width=1.0)
     else:
         training = TrainingSettings(threads=training.threads)
-    changed = {"model": model, "training": training}
+    changed: dict[str, Any] = {"model": model, "training": training}
     changed["balance"] = replace(project.balance, method="smote", factor=4.0, compare=False)
     for key, value in variant.changes.items():
         section, _, name = key.partition(".")
