@@ -115,7 +115,8 @@ _ABLATIONS: Mapping[str, tuple[Mapping[str, Any], bool]] = {
 
 
 def _ablations(size: int) -> list[Variant]:
-    paper, extra = [], []
+    paper: list[Variant] = []
+    extra: list[Variant] = []
     for name in ("resnet18", "shufflenet-v2"):
         full, model = f"{_WRITTEN[name]}*", f"mfaf-{name}"
         paper.append(Variant(full, model))
