@@ -119,7 +119,7 @@ class Grid:
             if protocol == "paper":
                 settings["test_copies"] = TEST_COPIES
             yield Task(
-                task_name(name, part, seed),
+                _task_name(name, part, seed),
                 "gossan.pipeline.fits:fit",
                 settings,
                 {**self._inputs(part), "screen": f"screen {part}"},
@@ -133,10 +133,10 @@ class Grid:
         self, design: Mapping[str, Any], variant: Variant, protocol: Protocol, seed: int
     ) -> list[str]:
         """Name the fits of one run."""
-        return [task_name(variant.fit, part, seed) for part in self.parts(design, protocol, seed)]
+        return [_task_name(variant.fit, part, seed) for part in self.parts(design, protocol, seed)]
 
 
-def task_name(fit: str, part: str, seed: int) -> str:
+def _task_name(fit: str, part: str, seed: int) -> str:
     """Name a fit: under the strict protocol all seeds share the folds."""
     return f"study {part} seed {seed} {fit}"
 

@@ -141,7 +141,7 @@ def _write(
         "tables": list(tables),
         "protocols": list(grid.protocols),
         "seeds": grid.seeds,
-        "head": head(grid),
+        "head": _head(grid),
         "failed": dict(made.failed),
         "runs": made.records,
         "lines": made.lines,
@@ -150,7 +150,7 @@ def _write(
     io.write_json(made.folder / "study.json", record)
 
 
-def head(grid: Grid) -> str:
+def _head(grid: Grid) -> str:
     """Say with what a table was made."""
     project, schedule = grid.project, resolve(grid.project.training)
     depth = f", first {project.model.depth} blocks of each backbone" if project.model.depth else ""
@@ -170,12 +170,12 @@ def _write_table(made: Study, grid: Grid, table: Table) -> None:
         first_extra = next((n for n, line in enumerate(lines) if line["extra"]), None)
         title = f"Table {table}. {TITLES[table]}, {protocol} protocol"
         suffix = "" if len(grid.protocols) == 1 else f"_{protocol}"
-        _put_table(made.folder / f"table{table}{suffix}", title, head(grid), lines, first_extra)
+        _put_table(made.folder / f"table{table}{suffix}", title, _head(grid), lines, first_extra)
 
 
 def _protocols(made: Study, grid: Grid) -> tuple[str, str, list[Line]]:
     words = "The paper's protocol minus the strict one: what random splits and synthetic test windows add. "
-    return "What the paper's protocol adds", words + head(grid), protocol_gaps(made.lines)
+    return "What the paper's protocol adds", words + _head(grid), protocol_gaps(made.lines)
 
 
 def _put_table(path: Path, title: str, words: str, lines: Sequence[Line], first_extra: int | None) -> None:
