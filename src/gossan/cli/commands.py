@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -160,19 +160,15 @@ def study(
     """Rerun the paper's study on a project: its Tables 2 to 6 and Figures 2, 7 and 8."""
     from gossan import config, study
 
-    tables, protocols = asked_tables(table), asked_protocols(protocol)
+    how: dict[str, Any] = {
+        "tables": asked_tables(table),
+        "seeds": seeds,
+        "protocols": asked_protocols(protocol),
+    }
+    where: dict[str, Any] = {"jobs": jobs, "scheduler": scheduler, "cluster": cluster}
     with progress() as show:
-        made = study.study(
-            config.load_project(project, overrides or ()),
-            out,
-            tables=tables,
-            seeds=seeds,
-            protocols=protocols,
-            jobs=jobs,
-            scheduler=scheduler,
-            cluster=cluster,
-            on_progress=show,
-        )
+        checked = config.load_project(project, overrides or ())
+        made = study.study(checked, out, **how, **where, on_progress=show)
     show_result(study_object(made), as_json, study_text(made))
 
 

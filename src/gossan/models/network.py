@@ -334,7 +334,7 @@ class NetworkScorer:
                 for rows, found in _looks(look, place(model, device).eval(), windows, batch, device, part):
                     mean = mean if mean.size else make((len(windows), *found.shape[1:]), dtype)
                     mean[rows] += found
-                    mean[rows] /= len(self.members_) if model is self.members_[-1] else 1
+                    mean[rows] /= len(self.members_) if number == len(self.members_) - 1 else 1
         return mean
 
     def save(self, folder: Path) -> dict[str, Any]:
