@@ -41,6 +41,7 @@ def measure(name: str) -> None:
     """Run one benchmark in this process and keep what it found."""
     rows: list[Row] = importlib.import_module(f"benchmarks.{name}").rows()
     content = {"format": 1, "machine": machine(), "rows": [asdict(found) for found in rows]}
+    (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

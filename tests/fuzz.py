@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import gossan
+from dirty import within
 
 ROOT = str(Path(gossan.__file__).parent)
 TOKENS = [
@@ -88,7 +89,8 @@ def _try(
     earlier = sys.gettrace()
     sys.settrace(trace)
     try:
-        parse(content)
+        with within():
+            parse(content)
     except allowed as error:
         if "\n" in str(error):
             found.failures.append((content, f"more than one line: {error}"))

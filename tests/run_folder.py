@@ -79,7 +79,17 @@ def make_run(
     score = _paint(areas, "score", pixels, window)
     spread = _paint(areas, "spread", pixels, window)
     layers = {"areas": areas, "targets": targets, "deposits": deposits, "faults": faults, "geology": geology}
-    return Made(grid, stack, score, spread, layers, _table(targets), _applicability(rng, pixels, window))
+    bands = _applicability(rng, pixels, window)
+    layers["samples"] = _samples(rng, side)
+    return Made(grid, stack, score, spread, layers, _table(targets, window), bands)
+
+
+def _samples(rng, side, count=400):
+    """Make samples at random places, with lognormal values and a missing one now and then."""
+    places = rng.uniform(0, side, (count, 2)) + np.array([WEST, SOUTH])
+    values = {e: np.exp(rng.normal(1, 0.7, count)) for e in ELEMENTS}
+    values["Mo"][::9] = np.nan
+    return gpd.GeoDataFrame(values, geometry=gpd.points_from_xy(*places.T), crs=CRS)
 
 
 def _applicability(rng, pixels, window):
@@ -193,7 +203,7 @@ def _paint(areas, column, pixels, window):
     return values
 
 
-def _table(targets):
+def _table(targets, window):
     centre = targets.geometry.centroid
     lonlat = centre.to_crs(4326)
     return pd.DataFrame(
@@ -218,8 +228,35 @@ def _table(targets):
             "for_3": GROUPS[2][0],
             "against_1": GROUPS[5][0],
             "agreement": np.linspace(1.0, 0.67, len(targets)),
+            "row": targets["row"],
+            "col": targets["col"],
+            "size": window,
+            "area_ha": targets.area / 1e4,
+            "samples_inside": 21,
+            "background_samples": 240,
+            "background_m": 6400.0,
+            "element_1": "Au",
+            "ratio_1": 3.24,
+            "percentile_1": 96.4,
+            "element_2": "Sb",
+            "ratio_2": 1.62,
+            "percentile_2": 81.0,
+            "element_3": "",
+            "ratio_3": np.nan,
+            "percentile_3": np.nan,
+            "association": "Au-Sb",
+            "rock_unit": "Permian",
+            "rock_share": 0.62,
+            "fault_m": 840.0,
+            "fault_trend": 44.6,
         }
     ).reset_index(drop=True)
+
+
+def _sites(targets):
+    """Make one site a target, at its centre."""
+    sites = targets[["number", "easting", "northing", "longitude", "latitude"]].assign(site=1, gap_m=410.0)
+    return json.loads(sites.assign(order=np.arange(1, len(sites) + 1), worth=0.1).to_json(orient="records"))
 
 
 # ---- the folder
@@ -322,6 +359,8 @@ def make_report(made: Made, *, title: str = "Jinshan twin", **changes: Any) -> d
             "rivals": {"random-forest": 0.33},
         },
         "targets": json.loads(made.targets.to_json(orient="records")),
+        "next_samples": _sites(made.targets),
+        "sample_units": dict.fromkeys(ELEMENTS, "ppm"),
         "channels": [
             {"name": str(n), "unit": str(u), "kept": n != "Mo"}
             for n, u in zip(made.stack.channel.values, made.stack.units.values, strict=True)
@@ -512,6 +551,21 @@ def _trusted():
                 for i, e in enumerate(ELEMENTS)
             ],
             "note": "Of samples in the same place only the mean is left out.",
+        },
+        "dense": {
+            "stride_px": 8,
+            "stride_m": 200.0,
+            "rows": 180,
+            "cols": 180,
+            "windows": 32400,
+            "method": "shared",
+            "deviation": {
+                "windows": 256,
+                "largest": 0.0213,
+                "mean": 0.004,
+                "rank_correlation": 0.9971,
+                "top_overlap": 0.96,
+            },
         },
         "barren": {"method": "random", "ratio": 4.0, "draws": 5, "chosen": 152, "spread": 0.0124},
         "calibration": {"kind": "platt", "slope": 0.913, "intercept": -0.208, "note": None},

@@ -325,8 +325,9 @@ def test_levelling_needs_a_column_with_two_surveys(tmp_path):
 
 
 def test_text_is_within_its_width_and_says_the_main_numbers(sound):
-    text = survey_text(sound.found, 100)
-    assert max(map(len, text)) <= 100
+    for width in (60, 80, 100):
+        assert max(map(len, survey_text(sound.found, width))) <= width
+    text = survey_text(sound.found, 120)
     whole = "\n".join(text)
     for said in ("1 600 of 1 600", "16; 0", "Cu_ppm", "assumed to be the project's", "PC1", "Clark–Evans"):
         assert said in whole.replace("\u202f", " ")

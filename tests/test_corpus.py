@@ -13,10 +13,10 @@ import tomllib
 import pytest
 
 import corpus_files
+from dirty import LONGEST, within
 from gossan import cli
 
 CASES = tomllib.loads((corpus_files.FOLDER / "manifest.toml").read_text(encoding="utf-8"))["case"]
-LONGEST = 10.0
 
 
 def run_case(case, folder):
@@ -34,7 +34,7 @@ def run_case(case, folder):
     out, said = io.StringIO(), io.StringIO()
     before = _state(folder)
     start = time.process_time()  # of this process alone, however busy the machine is
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
+    with within(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
         code = cli.main(["check", str(project), *settings])
     seconds = time.process_time() - start
     changed = {path.name for path, state in _state(folder).items() if before.get(path) != state}

@@ -1,18 +1,32 @@
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
-from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon, box
+from shapely import LinearRing, LineString, MultiLineString, MultiPolygon, Point, Polygon, box
 
-from gossan import evidence
+from gossan import _nest
 from gossan.errors import DataError, UsageError
-from gossan.evidence import area_mask, class_map, fault_density, fault_distance, resample
-from gossan.grid import centres, make_grid
+from gossan.evidence import (
+    ClassMap,
+    FaultDensity,
+    FaultDistance,
+    area_mask,
+    class_map,
+    fault_density,
+    fault_distance,
+    resample,
+)
+from gossan.grid import centres, make_grid, region_of, tiles
 
 UTM = "EPSG:32649"
 WEST, SOUTH = 421_000.0, 2_400_000.0
@@ -71,19 +85,118 @@ def test_distance_agrees_with_shapely_to_a_hundredth_of_a_pixel(lines):
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-3)
 
 
-def test_distance_from_the_search_tree_alone_is_the_same(monkeypatch):
-    grid, lines = make(), random_lines()
-    expected = fault_distance(lines, grid)
-    monkeypatch.setattr(evidence, "_CANDIDATES", 1)  # proves next to nothing
-    monkeypatch.setattr(evidence, "_TILE", 17)
-    np.testing.assert_allclose(fault_distance(lines, grid), expected, rtol=1e-6, atol=1e-3)
+BLOCKS = (128, 256, 1152)
+#: What makes a layer in blocks, and at once; discs smaller than a tile of pixels, as large, and larger.
+LAYERS = [
+    (FaultDistance, fault_distance),
+    *(
+        (
+            lambda lines, grid, radius=radius: FaultDensity(lines, grid, radius),
+            lambda lines, grid, radius=radius: fault_density(lines, grid, radius),
+        )
+        for radius in (30.0, 400.0, 6000.0)
+    ),
+]
 
 
-def test_distance_does_not_depend_on_how_lines_are_cut(monkeypatch):
-    grid, lines = make(), random_lines()
-    expected = fault_distance(lines, grid)
-    monkeypatch.setattr(evidence, "_MOST_POINTS", 20)
-    np.testing.assert_allclose(fault_distance(lines, grid), expected, rtol=1e-6, atol=1e-3)
+@pytest.mark.parametrize(("blocks", "whole"), LAYERS)
+@pytest.mark.parametrize("size", BLOCKS)
+def test_a_map_in_blocks_has_the_bits_of_the_whole(blocks, whole, size):
+    grid = make(
+        13_000, 3_300, 10
+    )  # 330 x 1300 px: more than the largest tile, and no multiple of the smallest
+    lines = random_lines(60, seed=8, side=13_000.0)
+    layer, expected = blocks(lines, grid), whole(lines, grid)
+    assert np.ptp(expected) > 0
+    for rows, cols in tiles(grid.shape, size):
+        np.testing.assert_array_equal(layer.block(rows, cols), expected[rows, cols])
+    odd = slice(101, 270), slice(1017, 1031)  # across a border of the largest tiles
+    np.testing.assert_array_equal(layer.block(*odd), expected[odd])
+
+
+@pytest.mark.parametrize("blocks", [each for each, _ in LAYERS])
+def test_working_through_tiles_one_after_the_other_changes_no_bit(blocks, monkeypatch):
+    grid, lines = make(6000, 6000, 20), random_lines(80, seed=9, side=6000.0)
+    expected = blocks(lines, grid).block(slice(None), slice(None))
+    monkeypatch.setattr(_nest, "_MOST_PAIRS", 200)
+    monkeypatch.setattr(_nest, "_BATCH", 7)
+    np.testing.assert_array_equal(blocks(lines, grid).block(slice(None), slice(None)), expected)
+
+
+@pytest.mark.parametrize("many", [2, 10**9])
+def test_tiles_with_many_segments_are_as_right_as_others(many, monkeypatch):
+    grid, lines = make(2000, 2000, 20), random_lines(30, seed=10, side=2000.0)
+    distance, density = fault_distance(lines, grid), fault_density(lines, grid, 300.0)
+    monkeypatch.setattr(_nest, "_MANY", many)
+    np.testing.assert_array_equal(fault_distance(lines, grid), distance)
+    np.testing.assert_allclose(fault_density(lines, grid, 300.0), density, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "block", [(slice(3, 3), slice(None)), (slice(None), slice(0, 9, 2)), (slice(50, 61), slice(None))]
+)
+def test_a_block_that_is_none_is_refused(block):
+    polygons = ClassMap([box(WEST, SOUTH, WEST + 90, SOUTH + 90)], [1], make())
+    for layer in (
+        FaultDistance(random_lines(), make()),
+        FaultDensity(random_lines(), make(), 90.0),
+        polygons,
+    ):
+        with pytest.raises(UsageError, match="change the slices"):
+            layer.block(*block)
+
+
+#: Rounded, because shapely divides by zero for steps of 1e-160.
+PLACES = st.one_of(st.integers(-40, 40), *(st.floats(-most, most) for most in (1e3, 1e6))).map(
+    lambda place: round(float(place), 6)
+)
+ODD_LINES = st.lists(st.lists(st.tuples(PLACES, PLACES), min_size=2, max_size=6), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ODD_LINES, st.sampled_from([0.1, 1.0, 25.0]))
+def test_distance_of_any_lines_is_that_of_shapely(lines, resolution):
+    grid = make_grid((-20 * resolution, -13 * resolution, 21 * resolution, 12 * resolution), resolution, UTM)
+    lines = [LineString(np.array(line) * resolution) for line in lines]
+    expected = np.min([shapely.distance(points_of(grid), line) for line in lines], axis=0)
+    # the rounding of float32, of the distance or of some pixels
+    np.testing.assert_allclose(fault_distance(lines, grid), expected, rtol=4e-7, atol=4e-6 * resolution)
+
+
+def test_lines_of_one_ring_around_a_pixel_are_all_kept():
+    grid = make(1050, 1050, 50)
+    angle = np.linspace(0, 2 * np.pi, 4001)
+    middle = np.array((WEST + 525, SOUTH + 525))
+    ring = LinearRing(middle + 450 * np.column_stack((np.cos(angle), np.sin(angle))))
+    away = np.hypot(*(np.stack(np.meshgrid(*centres(grid)), axis=-1) - middle).transpose(2, 0, 1))
+    # the chords of the ring lie within 450 (1 - cos(pi / 4000)) of it
+    np.testing.assert_allclose(fault_distance([ring], grid), np.abs(away - 450), atol=2e-4)
+    inside = fault_density([ring], grid, 600.0)[10, 10]
+    assert inside == pytest.approx(ring.length / (np.pi * 0.6**2), rel=1e-6)
+
+
+@pytest.mark.gdal
+@pytest.mark.skipif(
+    not (shutil.which("gdal_rasterize") and shutil.which("gdal_proximity.py")), reason="no GDAL programs"
+)
+def test_distance_is_within_a_pixel_of_gdals(tmp_path):
+    grid, lines = make(), random_lines(30, seed=11)
+    gpd.GeoDataFrame(geometry=lines, crs=UTM).to_file(
+        tmp_path / "lines.gpkg", dataset_options={"VERSION": "1.2"}
+    )
+    west, south, east, north = region_of(grid)
+    extent = [str(edge) for edge in (west, south, east, north)]
+    burn = ["gdal_rasterize", "-q", "-at", "-burn", "1", "-ot", "Byte", "-tr", "50", "50", "-te", *extent]
+    subprocess.run([*burn, tmp_path / "lines.gpkg", tmp_path / "burnt.tif"], check=True)
+    near = ["gdal_proximity.py", "-q", "-distunits", "GEO", "-ot", "Float32"]
+    subprocess.run([*near, tmp_path / "burnt.tif", tmp_path / "near.tif"], check=True, capture_output=True)
+    with rasterio.open(tmp_path / "near.tif") as file:
+        theirs = file.read(1)
+    inside = shapely.union_all(lines).intersection(box(west, south, east, north))
+    found = fault_distance([inside], grid)  # GDAL knows nothing of lines off the map
+    # a line is at most half a diagonal from the centre of a burnt pixel, and GDAL's search adds to that
+    assert np.abs(found - theirs).max() <= 50
+    assert np.abs(found - theirs).mean() < 25
 
 
 def test_distance_is_zero_on_a_fault_that_crosses_a_pixel_centre():
@@ -91,7 +204,7 @@ def test_distance_is_zero_on_a_fault_that_crosses_a_pixel_centre():
     found = fault_distance([LineString([(WEST + 5, SOUTH - 100), (WEST + 5, SOUTH + 100)])], grid)
     np.testing.assert_allclose(found, [[0, 10, 20, 30]] * 4, atol=1e-9)
     slanting = fault_distance([LineString([(WEST - 20, SOUTH - 20), (WEST + 60, SOUTH + 60)])], grid)
-    np.testing.assert_allclose(np.diag(slanting[::-1]), 0, atol=1e-6)
+    np.testing.assert_allclose(np.diag(slanting[::-1]), 0, atol=1e-5)  # a millionth of a pixel
 
 
 @pytest.mark.parametrize("layer", [fault_distance, lambda lines, grid: fault_density(lines, grid, 500.0)])
@@ -214,6 +327,15 @@ def test_neighbouring_polygons_leave_no_gap_even_through_pixel_centres():
     assert set(found[:, 1]) <= {4, 9}
     assert (found[:, 0] == 4).all()
     assert (found[:, 2:] == 9).all()
+
+
+@pytest.mark.parametrize("size", [7, 16, 128])
+def test_classes_in_blocks_are_those_of_the_whole(size):
+    grid, polygons = make(), [*random_polygons(40), box(WEST + 1000, SOUTH + 1000, WEST + 1500, SOUTH + 1125)]
+    codes = np.random.default_rng(1).integers(0, 300, len(polygons))
+    expected, classes = class_map(polygons, codes, grid), ClassMap(polygons, codes, grid)
+    for rows, cols in tiles(grid.shape, size):
+        np.testing.assert_array_equal(classes.block(rows, cols), expected[rows, cols])
 
 
 def test_class_map_takes_frames_holes_and_missing_shapes():

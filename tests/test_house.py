@@ -13,7 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 #: A room imports only from rooms in rows above its own.
 ROWS = (
-    ("errors", "hooks", "abundance"),
+    ("errors", "hooks", "abundance", "mapped"),
     ("grid",),
     ("survey",),
     ("metrics",),
@@ -27,13 +27,14 @@ ROWS = (
         "barren",
         "calibrate",
         "applicability",
+        "sheet",
         "targets",
         "transform",
         "anomaly",
     ),
     ("recipe",),
     ("models",),
-    ("evaluate", "predict", "explain"),
+    ("evaluate", "predict", "explain", "dense"),
     ("io", "config", "plots", "synthetic"),
     ("runs", "report"),
     ("pipeline",),
@@ -43,7 +44,17 @@ ROWS = (
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 
 #: Private modules that are part of a room.
-PARTS = {"_nulls": "screen", "_sites": "interpolate", "_leaveout": "interpolate"}
+PARTS = {
+    "_nulls": "screen",
+    "_sites": "interpolate",
+    "_leaveout": "interpolate",
+    "_blocks": "interpolate",
+    "_far": "interpolate",
+    "_direct": "interpolate",
+    "_nearest": "interpolate",
+    "_around": "windows",
+    "_nest": "evidence",
+}
 
 #: The front door and the program; they belong to no room and nothing imports from them but the version.
 DOORS = ("__init__.py", "__main__.py")

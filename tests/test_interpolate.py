@@ -4,7 +4,7 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gossan import interpolate
+from gossan import _direct, _far, _nearest
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.grid import centres, make_grid, pixel_index
 from gossan.interpolate import (
@@ -171,10 +171,15 @@ def test_missing_values_equal_dropped_rows(grid, options):
 def test_tiles_of_any_size_give_the_same_map(grid, options, monkeypatch):
     points, values = survey(missing=0.2)
     whole = idw(points, values, grid, **options)
-    for side, block in ((1, 1024), (7, 50), (64, 13)):
-        monkeypatch.setattr(interpolate, "_TILE", side)
-        monkeypatch.setattr(interpolate, "_BLOCK", block)
-        np.testing.assert_allclose(idw(points, values, grid, **options), whole, rtol=1e-5, atol=1e-6)
+    for side, block in ((1, 1000), (8, 50), (32, 13)):
+        monkeypatch.setattr(_far, "_SIDES", (max(side, 4),))
+        monkeypatch.setattr(_far, "_KEPT", 32)
+        monkeypatch.setattr(_far, "_PAIRS", block)
+        monkeypatch.setattr(_far, "_WIDEST", block)
+        monkeypatch.setattr(_nearest, "_SIDES", (side,))
+        for module in (_far, _nearest, _direct):
+            monkeypatch.setattr(module, "_BLOCK", block)
+        np.testing.assert_allclose(idw(points, values, grid, **options), whole, rtol=1e-5, atol=1e-5)
 
 
 def test_a_part_of_the_grid_gives_that_part_of_the_map(grid):
@@ -261,7 +266,7 @@ def test_an_element_without_a_value_is_an_empty_map_and_a_warning(grid):
 
 
 def test_progress_rises_to_one(grid, monkeypatch):
-    monkeypatch.setattr(interpolate, "_TILE", 16)
+    monkeypatch.setattr(_far.AllSamples, "cell", (16, 16))
     points, values = survey()
     shares = []
     idw(points, values, grid, progress=shares.append)
@@ -281,6 +286,8 @@ def test_progress_rises_to_one(grid, monkeypatch):
         ({"neighbours": "all"}, "neighbours 'all'"),
         ({"radius": 0}, "radius 0"),
         ({"radius": np.nan}, "radius nan"),
+        ({"error": 0}, "error 0"),
+        ({"error": np.inf}, "error inf"),
     ],
 )
 def test_options_out_of_range_are_refused(grid, options, message):

@@ -4,15 +4,18 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dirty import within
 from gossan.abundance import element_share, ppm_factor
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io import read_samples
 from gossan.io.cells import RULES, Growing, gather, interpret, read_cells
 from gossan.io.chemistry import common_unit
+from gossan.io.degrees import read_degrees
 from gossan.io.elements import parse_column, parse_unit, qualified_by
 from gossan.io.rows import media_of, quality_rows
 from gossan.survey import SampleSource
@@ -270,8 +273,9 @@ def test_a_sign_in_the_column_beside_makes_a_limit(tmp_path):
     path.write_text(
         table(head, ("4", "<", "9", "G", ""), ("4", "", "2", "J", ""), ("6", "U", "3", "odd", ""))
     )
-    with pytest.warns(DataWarning, match="qualifiers not understood: 1 'odd'"):
+    with pytest.warns(DataWarning) as heard:
         got, counts = read_samples(path, SampleSource("s"), CRS)
+    assert any("qualifiers not understood: 1 'odd'" in str(each.message) for each in heard)
     assert got.values["Cu"].tolist() == [2, 4, 3]
     assert (counts["elements"]["Cu"]["below"], counts["elements"]["Au"]["above"]) == (2, 1)
     assert counts["qualifiers"] == {"columns": {"Cu_ppm": "Cu_Q", "Au_ppb": "Au_flag"}, "unknown": {"odd": 1}}
@@ -401,3 +405,84 @@ def test_the_survey_of_a_sample_is_read_from_its_column(read):
     got, counts = read(table("Cu,year", ("1", "1978"), ("2", ""), ("3", "1987")))
     assert got.survey == ("1978", "", "1987")
     assert counts["survey"] == "year"
+
+
+# ---- degrees, minutes and seconds
+
+
+@given(
+    st.floats(0, 179.99),
+    st.sampled_from("ew"),
+    st.sampled_from(
+        [
+            "{d}°{m}'{s}\"{h}",
+            "{h} {d} {m} {s}",
+            "{d}d{m}m{s}{h}",
+            "{d}:{m}:{s} {h}",
+            "{d} deg {m} min {s} sec {h}",
+        ]
+    ),
+)
+def test_degrees_minutes_and_seconds_written_are_read_back(degrees, letter, form):
+    d, rest = int(degrees), (degrees - int(degrees)) * 60
+    m, s = int(rest), round((rest - int(rest)) * 60, 4)
+    text = form.format(d=d, m=m, s=f"{min(s, 59.9999):.4f}", h=letter)
+    sign = -1 if letter == "w" else 1
+    assert read_degrees(text, "x") == pytest.approx(sign * degrees, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "500000",
+            "500 000",
+            "12 30",
+            "12:30",
+            "120 75 10",
+            "120 10 75",
+            "421630",
+            "421630e",
+            "120.5 30 10",
+        ),
+        *("120.5.5", "e", "1e5", "5 12 2021", "-35 n", "95 0 0 n", "12°5'3'n", "35°12'20\"ns", "", "°", "x5"),
+    ],
+)
+def test_what_is_no_coordinate_in_degrees_is_not_taken_for_one(text):
+    assert read_degrees(text, "y") is None
+
+
+@pytest.mark.parametrize("text", ["1" * 50_000, "1 " * 50_000, "1'" * 50_000, " " * 50_000 + "e", "1°" * 9])
+def test_a_long_cell_costs_no_time(text):
+    with within(1):
+        assert read_degrees(text, "x") is None
+
+
+def test_coordinates_in_minutes_read_like_the_same_in_degrees(read):
+    minutes = 'Longitude,Latitude,Cu\n122°30\'36"W,55 10 12 N,5\n122.52° W,"55°11,4\'",6\n,,7\n'
+    plain = "Longitude,Latitude,Cu\n-122.51,55.17,5\n-122.52,55.19,6\n,,7\n"
+    got, counts = read(minutes)
+    np.testing.assert_allclose(got.coordinates, read(plain)[0].coordinates, atol=1e-6)
+    assert counts["crs_from"] == "degrees and minutes"
+    assert counts["crs"] == "EPSG:4326"
+    assert counts["dropped"]["missing or no numbers"] == 1
+
+
+def test_columns_of_plain_names_that_hold_minutes_are_degrees(read):
+    text = "x,y,Cu\n122°30'36\"W,55 10 12 N,5\n122°31'36\"W,55 10 12 N,5.5\n"
+    assert read(text)[1]["crs"] == "EPSG:4326"
+    way = pyproj.Transformer.from_crs("EPSG:4326", CRS, always_xy=True)
+    np.testing.assert_allclose(read(text)[0].coordinates[0], way.transform(-122.51, 55.17), atol=1e-3)
+
+
+def test_a_note_in_degrees_among_metres_is_no_number(read):
+    rows = "".join(f"{500_000 + n},{6_100_000 + n},{n + 1}\n" for n in range(5))
+    got, counts = read(f"x,y,Cu\n{rows}12 30 10,55 10 12,9\n55°N,12°E,9\n")
+    assert (len(got), counts["dropped"]["missing or no numbers"], counts["crs"]) == (5, 2, CRS)
+
+
+def test_the_datum_that_column_names_say_is_used(read):
+    text = "Longitude_{0},Latitude_{0},Cu\n-122.5,55.1,5\n-122.6,55.2,6\n"
+    assert read(text.format("NAD27"))[1]["crs"] == "EPSG:4267"
+    moved = read(text.format("NAD27"))[0].coordinates - read(text.format("WGS84"))[0].coordinates
+    assert 20 < np.hypot(*moved[0]) < 300

@@ -225,8 +225,9 @@ def test_a_dirty_table_is_read_and_every_replacement_counted(write):
         got, counts = samples(write(DIRTY))
     assert [str(one.message) for one in heard] == [
         "samples: dropped rows with coordinates 1 missing or no numbers, 1 at zero",
-        "samples: Re left out (without any value); Cu 33 % below detection; "
-        "Cu has 1 cells of other text, taken as missing; Au 50 % below detection",
+        "samples: Re left out (without any value)",
+        "samples: Cu 33 % below detection, Au 50 % below detection",
+        "samples: taken as missing: Cu has 1 cells of other text",
     ]
     np.testing.assert_array_equal(got.coordinates[:, 0], [500000, 500100, 500200, 500300, 500300])
     np.testing.assert_array_equal(got.values["Cu"], [10, 2, 90, np.nan, np.nan])

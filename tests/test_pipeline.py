@@ -33,6 +33,8 @@ QUICK = [
     "[validation]",
     "tune = 1",
     'rivals = ["random-forest", "nearest-known"]',
+    "[dense]",
+    "stride = 8",
 ]
 FILES = {
     "report.html",
@@ -43,8 +45,15 @@ FILES = {
     "applicability.tif",
     "stack.tif",
     "prospectivity.tif",
+    "prospectivity.qml",
+    "stack.qml",
+    "applicability.qml",
+    "gossan.qgz",
+    "dense.qml",
+    "dense.tif",
     "targets.gpkg",
     "targets.csv",
+    "next_samples.gpx",
     "model/model.safetensors",
     "model/model.json",
     "MODEL_CARD.md",
@@ -104,6 +113,24 @@ def test_every_area_is_scored_by_a_model_that_did_not_train_on_it(finished):
     assert not np.allclose(areas["score"], areas["final"])
 
 
+def test_the_dense_map_scores_the_areas_as_the_final_model_does(finished):
+    with rasterio.open(finished.folder / "dense.tif") as file:
+        score, grid = file.read(1), file.transform
+        assert file.descriptions == ("score",)
+        assert file.tags()["GOSSAN_METHOD"] == "exact"
+    with rasterio.open(finished.folder / "prospectivity.tif") as file:
+        assert grid.a == 8 * file.transform.a
+        assert grid.c == file.transform.c + 4 * file.transform.a  # half a window of 16 px less half a stride
+    areas = io.read_layers(finished.folder / "targets.gpkg")["areas"]
+    here = score[areas["row"] // 8, areas["col"] // 8]
+    np.testing.assert_allclose(here, areas["final"], atol=1e-6)
+    said = json.loads((finished.folder / "report.json").read_text())["dense"]
+    assert (said["rows"], said["cols"]) == score.shape == (19, 19)
+    assert said["windows"] == np.isfinite(score).sum()
+    assert said["deviation"] is None
+    assert "dense.tif scores 361 windows" in (finished.folder / "report.html").read_text()
+
+
 def test_targets_are_ranked_open_areas_within_the_budget(finished):
     targets = finished.targets
     assert list(targets["rank"]) == list(range(1, len(targets) + 1))
@@ -114,6 +141,25 @@ def test_targets_are_ranked_open_areas_within_the_budget(finished):
     assert targets["area_km2"].sum() <= 0.1 * areas.loc[is_open, "area_km2"].sum() + 1e-6
     wanted = "number rank easting northing longitude latitude area_km2 score_mean score_max spread"
     assert {*wanted.split(), "known_deposits", "nearest_known_m"} <= set(targets.columns)
+
+
+def test_targets_have_their_sheets_behind_the_columns_of_the_contract(finished):
+    targets, grid = finished.targets, 243.75
+    first = "number rank easting northing longitude latitude area_km2 score_mean score_max spread"
+    assert list(targets.columns[:12]) == [*first.split(), "known_deposits", "nearest_known_m"]
+    assert targets["area_ha"].to_numpy() == pytest.approx(100 * targets["area_km2"].to_numpy())
+    assert (targets["samples_inside"] == targets["samples"]).all()
+    assert targets["element_1"].notna().any()
+    assert (targets["ratio_1"].dropna() > 1).all()
+    assert targets["percentile_1"].dropna().between(0, 100).all()
+    assert targets["rock_unit"].notna().all()
+    assert targets["fault_trend"].between(0, 180, inclusive="left").all()
+    layers = io.read_layers(finished.folder / "targets.gpkg")
+    lines = layers["faults"].union_all()
+    centre = layers["targets"].geometry.centroid
+    assert centre.distance(lines).to_numpy() == pytest.approx(targets["fault_m"].to_numpy(), abs=grid / 1e3)
+    assert set(layers["samples"].columns) > {"Au", "geometry"}
+    assert (finished.folder / "next_samples.gpx").read_text().count("<wpt ") == 3 * len(targets)
 
 
 def test_metrics_follow_the_contract(finished):
@@ -159,6 +205,11 @@ def test_the_stack_reads_no_label(finished, survey_files, tmp_path):
 
 def test_predict_on_the_same_survey_gives_the_final_band_back(finished, survey_files, tmp_path):
     path = predict(finished.folder, load_project(survey_files), tmp_path / "map.tif")
+    with (
+        rasterio.open(tmp_path / "map-dense.tif") as dense,
+        rasterio.open(finished.folder / "dense.tif") as trained,
+    ):
+        np.testing.assert_allclose(dense.read(1), trained.read(1), atol=1e-6)
     with rasterio.open(path) as new, rasterio.open(finished.folder / "prospectivity.tif") as old:
         assert np.isnan(new.read(1)).all()
         np.testing.assert_allclose(new.read(3), old.read(3), atol=1e-6, equal_nan=True)

@@ -1,5 +1,6 @@
 """A run fed with hostile names: nothing leaves its folder or the machine, and no name becomes code."""
 
+import html
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import corpus_files
 from corpus_files import CRS, SIDE, SOUTH, WEST
 from gossan import io
 from gossan.errors import DataError, UsageError
+from gossan.report import parts
 from gossan.survey import SampleSource
 
 SCRIPT = '"><script>alert(1)</script>'
@@ -180,7 +182,12 @@ class _Page(HTMLParser):
 def test_names_are_text_on_the_page_and_in_the_drawings(guarded):
     page = (guarded[0] / "out" / "report.html").read_text()
     parsed = _Page(page)
-    assert "script" not in parsed.tags
+    own = [parts.leaflet_script(), parts.map_script()]
+    assert re.findall(r"<script>(.*?)</script>", page, flags=re.S) == own
+    assert page.count("<script") == 2 + len(
+        re.findall(r'<script type="(?:application/json|text/plain)" id=', page)
+    )
+    assert parts.policy(*own) in html.unescape(page)
     assert parsed.handlers == []
     assert "<script>alert" not in page
     for drawing in (guarded[0] / "out").rglob("*.svg"):

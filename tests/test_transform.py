@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyrolite.comp import codata
@@ -113,6 +113,35 @@ def test_ilr_has_pyrolites_distances_and_gives_the_composition_back(values):
     np.testing.assert_allclose(transform.ilr_inverse(ours), closed, rtol=1e-8)
 
 
+@given(COMPLETE)
+def test_a_table_under_ilr_is_named_by_element_and_gives_pyrolites_composition_back(values):
+    names = ["Ag", "As", "Au", "Cu", "Mo", "Pb", "Zn"][: values.shape[1]]
+    table = pd.DataFrame(values, columns=names)
+    ratios, units = transform.transform_values(table, dict.fromkeys(names, "ppm"), "ilr")
+    assert list(ratios) == [f"ilr {name}" for name in names[1:]]
+    assert units[f"ilr {names[-1]}"] == f"ilr({names[-1]} / {' '.join(names[:-1])})"
+    # by hand: the last element over the geometric mean of those before it
+    k = len(names) - 1
+    balance = np.sqrt(k / (k + 1)) * (np.log(values[:, -1]) - np.log(values[:, :-1]).mean(axis=1))
+    np.testing.assert_allclose(ratios.iloc[:, -1], balance, atol=1e-8)
+    back = transform.ilr_table_inverse(ratios, names[0], total=100.0)
+    assert list(back) == names
+    np.testing.assert_allclose(back, 100 * codata.inverse_CLR(codata.CLR(values)), rtol=1e-7)
+
+
+def test_a_table_under_ilr_is_brought_to_one_unit_and_loses_samples_that_lack_an_element():
+    ppm = pd.DataFrame({"Au": [0.004, 0.01], "Cu": [20.0, np.nan], "Zn": [70.0, 9.0]})
+    mixed = ppm.assign(Au=ppm["Au"] * 1000)
+    one, _ = transform.transform_values(mixed, {"Au": "ppb", "Cu": "ppm", "Zn": "ppm"}, "ilr")
+    other, _ = transform.transform_values(ppm, dict.fromkeys(ppm, "ppm"), "ilr")
+    np.testing.assert_allclose(one, other)
+    assert one.isna().to_numpy().tolist() == [[False, False], [True, True]]
+    with pytest.raises(DataError, match="no sample has all of 3 elements"):
+        transform.transform_values(ppm.iloc[1:], dict.fromkeys(ppm, "ppm"), "ilr")
+    with pytest.raises(UsageError, match="ilr was asked of one element"):
+        transform.transform_values(ppm[["Au"]], {}, "ilr")
+
+
 @pytest.mark.parametrize("parts", [2, 3, 12])
 def test_the_basis_of_ilr_is_orthonormal_and_sums_to_zero(parts):
     basis = transform.ilr_basis(parts)
@@ -150,6 +179,7 @@ def test_levelling_takes_out_a_step_between_surveys_and_leaves_the_larger_one(me
     np.testing.assert_allclose(gap, 1, atol=1e-9 if method == "median" else 0.01)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 100), st.integers(0, 50))
 def test_levelling_does_not_see_the_factor_of_a_survey(factor, seed):
     _, read, survey = _two_surveys(np.random.default_rng(seed), n=100)

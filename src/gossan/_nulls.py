@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import DataError, DesignWarning, UsageError
-from gossan.grid import centres, pixel_index, resolution_of
+from gossan.grid import MaskedPixels, centres, pixel_index, resolution_of
 from gossan.survey import find_camps
 
 if TYPE_CHECKING:
@@ -165,8 +165,6 @@ def moved_camps(
         raise UsageError(
             f"allowed is {allowed.shape}, the grid {tuple(grid.shape)}; they must agree: use one"
         )
-    if not allowed.any():
-        raise DataError("no ground is allowed; camps need at least 1 pixel: check the stack's valid mask")
     place = _Places(allowed, grid, np.random.default_rng(np.random.SeedSequence(seed)))
     groups = [np.flatnonzero(camp == one) for one in np.unique(camp)]
     middles = [coordinates[group].mean(axis=0) for group in groups]
@@ -197,7 +195,9 @@ class _Places:
 
     def __init__(self, allowed: Flags, grid: "GeoBox", rng: np.random.Generator):
         self.allowed, self.grid, self.rng = allowed, grid, rng
-        self.ground = np.flatnonzero(allowed)
+        self.ground = MaskedPixels(allowed)
+        if not self.ground.count:
+            raise DataError("no ground is allowed; camps need at least 1 pixel: check the stack's valid mask")
         self.centres, self.side = centres(grid), resolution_of(grid)
 
     def propose(self, shape: Floats, size: int) -> tuple[Floats, Flags]:
@@ -206,7 +206,7 @@ class _Places:
         Returns the deposits (size, k, 2) and whether all of them are on allowed ground (size,). Since the
         first is uniform over all its places, those that are fine are uniform over all that are possible.
         """
-        row, col = np.unravel_index(self.rng.choice(self.ground, size), self.allowed.shape)
+        row, col = self.ground.at(self.rng.choice(self.ground.count, size))
         easting, northing = self.centres
         first = np.column_stack([easting[col], northing[row]])
         first = first + (self.rng.random((size, 2)) - 0.5) * self.side

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gossan.errors import DataError, UsageError
 
-__all__ = ["as_points", "check_options", "merge_coincident"]
+__all__ = ["as_points", "check_error", "check_options", "merge_coincident"]
 
 Floats = NDArray[np.float64]
 
@@ -106,3 +106,15 @@ def check_options(power: float, neighbours: int | None, radius: float | None) ->
         )
     if radius is not None and not radius > 0:
         raise UsageError(f"radius {radius} m given; it must be above 0: leave it out for no limit")
+
+
+def check_error(error: float) -> None:
+    """Refuse an error that no sum can keep.
+
+    Raises
+    ------
+    UsageError
+        For a share that is not above 0.
+    """
+    if not (math.isfinite(error) and error > 0):
+        raise UsageError(f"error {error} given; it must be above 0: 1e-5 of an element's range is usual")

@@ -7,23 +7,28 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gossan._nest import DensityNest, DistanceNest, Nest
 from gossan.errors import DataError, UsageError
-from gossan.grid import centres, region_of, resolution_of, tiles
+from gossan.grid import resolution_of, to_pixel
 
 if TYPE_CHECKING:
     import geopandas as gpd
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["area_mask", "class_map", "fault_density", "fault_distance", "resample"]
+__all__ = [
+    "ClassMap",
+    "FaultDensity",
+    "FaultDistance",
+    "area_mask",
+    "class_map",
+    "fault_density",
+    "fault_distance",
+    "resample",
+]
 
 Floats = NDArray[np.float64]
 Shapes: TypeAlias = "gpd.GeoDataFrame | gpd.GeoSeries | Iterable[BaseGeometry | None]"
-
-#: Dots on lines that are looked at for a pixel, and the side of a tile: 10 MB of working arrays.
-_CANDIDATES, _TILE = 4, 128
-#: Dots that lines are cut into before they are spaced wider than a pixel, at no loss of accuracy.
-_MOST_POINTS = 2_000_000
 
 
 def _geometries(shapes: Shapes, grid: "GeoBox", kind: Literal["Line", "Polygon"]) -> NDArray[np.object_]:
@@ -45,32 +50,87 @@ def _geometries(shapes: Shapes, grid: "GeoBox", kind: Literal["Line", "Polygon"]
 
 
 def _segments(lines: Shapes, grid: "GeoBox") -> tuple[Floats, Floats]:
-    """Take lines apart into straight segments: starts and steps, (n, 2)."""
+    """Take lines apart into straight segments: their ends, (n, 2) each, rows and columns in pixels."""
     import shapely
 
     parts = shapely.get_parts(_geometries(lines, grid, "Line"))
     points, part = shapely.get_coordinates(parts, return_index=True)
     if not np.isfinite(points).all():
         raise DataError("lines with coordinates that are not finite given: repair the file")
-    same = part[1:] == part[:-1]
-    return points[:-1][same], np.diff(points, axis=0)[same]
+    pixels, same = to_pixel(grid, points), part[1:] == part[:-1]
+    return pixels[:-1][same], pixels[1:][same]
 
 
-def _cut(start: Floats, step: Floats, longest: float) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """Cut segments into equal pieces no longer than ``longest`` metres: starts, steps and their segments."""
-    length = np.hypot(*step.T)
-    pieces = np.maximum(np.ceil(length / max(longest, length.sum() / _MOST_POINTS)), 1).astype(np.intp)
-    segment = np.repeat(np.arange(len(start)), pieces)
-    number = np.arange(len(segment)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    short = (step / pieces[:, None])[segment]
-    return start[segment] + number[:, None] * short, short, segment
+class _Faults:
+    """Segments of lines on a grid, asked block by block."""
+
+    def __init__(self, grid: "GeoBox", nest: Nest) -> None:
+        self._grid, self._nest = grid, nest
+
+    def block(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Return one tile of the map, float32 (row, col).
+
+        Parameters
+        ----------
+        rows, cols
+            Of the grid. The result is the same to the bit however the map is cut.
+
+        Raises
+        ------
+        UsageError
+            Where the block is empty, reaches over the map or has a step.
+        """
+        return self._nest.block(*_within(rows, cols, self._grid))
+
+
+def _within(rows: slice, cols: slice, grid: "GeoBox") -> tuple[slice, slice]:
+    """Return the slices of a block with their ends filled in."""
+    found = []
+    for part, size in zip((rows, cols), grid.shape, strict=True):
+        start, stop = part.start or 0, int(size) if part.stop is None else part.stop
+        if part.step not in (None, 1) or not 0 <= start < stop <= size:
+            raise UsageError(
+                f"block {rows}, {cols} given for a map of {grid.shape[0]} x {grid.shape[1]} px; it must lie "
+                "inside, not be empty and have no step: change the slices"
+            )
+        found.append(slice(start, stop))
+    return found[0], found[1]
+
+
+class FaultDistance(_Faults):
+    """Distance from pixel centres to the nearest line, block by block; `fault_distance` is all of it.
+
+    Examples
+    --------
+    >>> from gossan.grid import make_grid
+    >>> from shapely import LineString
+    >>> grid = make_grid((0, 0, 30, 10), 10, "EPSG:32649")
+    >>> FaultDistance([LineString([(5, 5), (5, 50)])], grid).block(slice(0, 1), slice(1, 3))
+    array([[10., 20.]], dtype=float32)
+    """
+
+    def __init__(self, lines: Shapes, grid: "GeoBox") -> None:
+        resolution = resolution_of(grid)
+        super().__init__(grid, DistanceNest(*_segments(lines, grid), scale=resolution))
+
+
+class FaultDensity(_Faults):
+    """Length of line in a disc around pixel centres, block by block; `fault_density` is all of it."""
+
+    def __init__(self, lines: Shapes, grid: "GeoBox", radius: float) -> None:
+        if not (math.isfinite(radius) and radius > 0):
+            raise UsageError(f"radius {radius} m given; it must be above 0: set another one")
+        resolution = resolution_of(grid)
+        per_area = resolution / (math.pi * radius**2 / 1e6)
+        super().__init__(grid, DensityNest(*_segments(lines, grid), radius / resolution, scale=per_area))
 
 
 def fault_distance(lines: Shapes, grid: "GeoBox") -> NDArray[np.float32]:
     """Measure the distance from each pixel centre to the nearest line.
 
-    It is exact, not taken from a picture of the lines: the distance to the segments that own the nearest
-    dots of a dotted copy, proved by a bound on all others; without that proof, from a tree of all segments.
+    It is exact, not taken from a picture of the lines: nested tiles keep every segment that can be nearest
+    to one of their pixels, and each pixel is held against those of its tile of 8 px. What is left is the
+    rounding of float32 (relative to the distance, or to 10 pixels where it is less).
 
     Parameters
     ----------
@@ -95,47 +155,7 @@ def fault_distance(lines: Shapes, grid: "GeoBox") -> NDArray[np.float32]:
     >>> fault_distance([LineString([(5, 5), (5, 50)])], make_grid((0, 0, 30, 10), 10, "EPSG:32649"))
     array([[ 0., 10., 20.]], dtype=float32)
     """
-    from scipy.spatial import cKDTree
-
-    west, south, east, north = region_of(grid)
-    middle = np.array([(west + east) / 2, (south + north) / 2])
-    start, step = _segments(lines, grid)
-    start -= middle
-    dots, gap, segment = _cut(start, step, resolution_of(grid))
-    tree = cKDTree(np.vstack((dots, start + step)))
-    owner = np.concatenate((segment, np.arange(len(start))))
-    half = float(np.hypot(*gap.T).max()) / 2
-    easting, northing = (axis - origin for axis, origin in zip(centres(grid), middle, strict=True))
-    out = np.empty(grid.shape, dtype=np.float32)
-    for rows, cols in tiles(grid.shape, _TILE):
-        points = np.stack(np.broadcast_arrays(easting[cols], northing[rows, None]), axis=-1).reshape(-1, 2)
-        to_dot, dot = tree.query(points, k=np.arange(1, min(_CANDIDATES, tree.n) + 1))
-        distance = _segment_distance(points, start[owner[dot]], step[owner[dot]])
-        # From the nearest point of a segment, at distance d, a dot is at most half a gap, h/2, along it, so
-        # at most sqrt(d^2 + (h/2)^2) away. So a segment without a dot among the k nearest, the last of them
-        # at d_k, is no nearer than sqrt(d_k^2 - (h/2)^2).
-        unproved = distance**2 > np.asarray(to_dot)[:, -1] ** 2 - half**2
-        if unproved.any() and tree.n > _CANDIDATES:
-            distance[unproved] = _tree_distance(points[unproved], start, step)
-        out[rows, cols] = distance.reshape(rows.stop - rows.start, -1)
-    return out
-
-
-def _segment_distance(points: Floats, start: Floats, step: Floats) -> Floats:
-    """Return the distance of each point (n, 2) to the nearest of its own segments (n, k, 2)."""
-    x, y = start[..., 0] - points[:, :1], start[..., 1] - points[:, 1:]
-    dx, dy = step[..., 0], step[..., 1]
-    share = np.clip(-(x * dx + y * dy) / np.maximum(dx**2 + dy**2, np.finfo(np.float64).tiny), 0, 1)
-    return np.asarray(np.hypot(x + share * dx, y + share * dy).min(axis=1))
-
-
-def _tree_distance(points: Floats, start: Floats, step: Floats) -> Floats:
-    import shapely
-
-    pieces: NDArray[np.object_] = np.asarray(shapely.linestrings(np.stack((start, start + step), axis=1)))
-    tree = shapely.STRtree(pieces)
-    _, distance = tree.query_nearest(shapely.points(points), return_distance=True, all_matches=False)
-    return np.asarray(distance)
+    return FaultDistance(lines, grid).block(slice(None), slice(None))
 
 
 def fault_density(lines: Shapes, grid: "GeoBox", radius: float) -> NDArray[np.float32]:
@@ -162,34 +182,70 @@ def fault_density(lines: Shapes, grid: "GeoBox", radius: float) -> NDArray[np.fl
     DataError
         Where there is no line, or something else than lines.
     """
-    if not (math.isfinite(radius) and radius > 0):
-        raise UsageError(f"radius {radius} m given; it must be above 0: set another one")
-    resolution_of(grid)
-    start, step, _ = _cut(*_segments(lines, grid), 2 * radius)
-    length = np.hypot(*step.T)
-    easting, northing = centres(grid)
-    first_col, last_col = _span(easting, start[:, 0], step[:, 0], radius)
-    first_row, last_row = _span(northing, start[:, 1], step[:, 1], radius)
-    total = np.zeros(grid.shape)
-    for piece in np.flatnonzero((first_col < last_col) & (first_row < last_row) & (length > 0)):
-        rows, cols = slice(first_row[piece], last_row[piece]), slice(first_col[piece], last_col[piece])
-        x, y = easting[cols] - start[piece, 0], northing[rows, None] - start[piece, 1]
-        east, north = step[piece] / length[piece]
-        along, across = x * east + y * north, y * east - x * north
-        half = np.sqrt(np.maximum(radius**2 - across**2, 0))
-        chord = np.minimum(along + half, length[piece]) - np.maximum(along - half, 0)
-        total[rows, cols] += np.maximum(chord, 0)
-    return (total / (math.pi * radius**2 / 1e6)).astype(np.float32)
+    return FaultDensity(lines, grid, radius).block(slice(None), slice(None))
 
 
-def _span(
-    position: Floats, start: Floats, step: Floats, radius: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the first and the last but one of the centres within a radius of each piece, along one axis."""
-    low, high = np.minimum(start, start + step) - radius, np.maximum(start, start + step) + radius
-    if position[0] > position[-1]:
-        position, low, high = -position, -high, -low
-    return np.searchsorted(position, low, side="left"), np.searchsorted(position, high, side="right")
+class ClassMap:
+    """Codes of polygons at pixel centres, block by block; `class_map` is all of it.
+
+    Parameters
+    ----------
+    polygons
+        n polygons or multipolygons in the grid's CRS; where they overlap the later one counts.
+    codes
+        (n,) whole numbers, 0 to 32767.
+
+    Raises
+    ------
+    UsageError
+        Where the codes do not fit the polygons, or the CRS of polygons and grid differ.
+    DataError
+        Where there is no polygon, or something else than polygons.
+    """
+
+    def __init__(self, polygons: Shapes, codes: ArrayLike, grid: "GeoBox") -> None:
+        import shapely
+
+        geometries, numbers = _geometries(polygons, grid, "Polygon"), np.asarray(codes)
+        if numbers.shape != geometries.shape or numbers.dtype.kind not in "iu":
+            raise UsageError(
+                f"{numbers.dtype} codes {numbers.shape} given for {len(geometries)} polygons; an integer each"
+            )
+        if numbers.min() < 0 or numbers.max() > np.iinfo(np.int16).max:
+            raise UsageError(
+                f"codes {numbers.min()} to {numbers.max()} given; 0 to 32767 is allowed: number them anew"
+            )
+        here = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+        self._grid, self._shapes, self._codes = grid, geometries[here], numbers[here]
+        self._tree = shapely.STRtree(self._shapes)
+
+    def block(self, rows: slice, cols: slice) -> NDArray[np.int16]:
+        """Return one tile of the map, int16 (row, col), -1 where there is no polygon.
+
+        It is that part of the whole map; only where an edge goes through a pixel's centre to the last digit
+        may the side depend on how the map is cut.
+
+        Raises
+        ------
+        UsageError
+            Where the block is empty, reaches over the map or has a step.
+        """
+        from rasterio.features import rasterize
+        from shapely import box
+
+        here = self._grid[_within(rows, cols, self._grid)]
+        extent = here.extent.boundingbox
+        near = np.sort(self._tree.query(box(extent.left, extent.bottom, extent.right, extent.top)))
+        if not len(near):
+            return np.full(tuple(here.shape), -1, dtype=np.int16)
+        burnt: NDArray[np.int16] = rasterize(
+            zip(self._shapes[near], self._codes[near].tolist(), strict=True),
+            out_shape=tuple(here.shape),
+            transform=here.affine,
+            fill=-1,
+            dtype="int16",
+        )
+        return burnt
 
 
 def class_map(polygons: Shapes, codes: ArrayLike, grid: "GeoBox") -> NDArray[np.int16]:
@@ -213,27 +269,7 @@ def class_map(polygons: Shapes, codes: ArrayLike, grid: "GeoBox") -> NDArray[np.
     DataError
         Where there is no polygon, or something else than polygons.
     """
-    import shapely
-    from rasterio.features import rasterize
-
-    geometries, numbers = _geometries(polygons, grid, "Polygon"), np.asarray(codes)
-    if numbers.shape != geometries.shape or numbers.dtype.kind not in "iu":
-        raise UsageError(
-            f"{numbers.dtype} codes {numbers.shape} given for {len(geometries)} polygons; an integer each"
-        )
-    if numbers.min() < 0 or numbers.max() > np.iinfo(np.int16).max:
-        raise UsageError(
-            f"codes {numbers.min()} to {numbers.max()} given; 0 to 32767 is allowed: number them anew"
-        )
-    here = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
-    burnt: NDArray[np.int16] = rasterize(
-        zip(geometries[here], numbers[here].tolist(), strict=True),
-        out_shape=tuple(grid.shape),
-        transform=grid.affine,
-        fill=-1,
-        dtype="int16",
-    )
-    return burnt
+    return ClassMap(polygons, codes, grid).block(slice(None), slice(None))
 
 
 def area_mask(polygons: Shapes, grid: "GeoBox") -> NDArray[np.bool_]:
@@ -260,7 +296,12 @@ def area_mask(polygons: Shapes, grid: "GeoBox") -> NDArray[np.bool_]:
 
 
 def resample(
-    values: ArrayLike, source_grid: "GeoBox", grid: "GeoBox", kind: Literal["number", "class"]
+    values: ArrayLike,
+    source_grid: "GeoBox",
+    grid: "GeoBox",
+    kind: Literal["number", "class"],
+    *,
+    whole: "GeoBox | None" = None,
 ) -> NDArray[np.float32]:
     """Bring a raster onto another grid, of the same CRS or another one.
 
@@ -273,6 +314,8 @@ def resample(
         (row, col) on the source grid, NaN = missing.
     source_grid
         Any grid with a CRS: rotated and oblong ones too.
+    whole
+        The grid that ``grid`` is a part of, by which it is told whether pixels get larger; None: itself.
 
     Returns
     -------
@@ -297,7 +340,7 @@ def resample(
         return source.copy()
     if source_grid.crs is None or grid.crs is None:
         raise UsageError("a grid without CRS given; both need one: name it")
-    larger = _pixel_ratio(source_grid, grid) > 1 + 1e-6
+    larger = _pixel_ratio(source_grid, grid if whole is None else whole) > 1 + 1e-6
     out = np.full(grid.shape, np.nan, dtype=np.float32)
     reproject(
         source,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gossan.errors import DataError, UsageError
+from gossan.mapped import relieve
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 __all__ = [
+    "MaskedPixels",
     "centres",
+    "dense_grid",
     "make_grid",
     "nice_resolution",
     "pixel_index",
+    "points_in_windows",
     "region_of",
     "resolution_of",
     "tiles",
@@ -33,6 +37,8 @@ __all__ = [
 
 #: Share of a pixel by which a region may reach over a snapped edge before it gets one more pixel.
 _SNAP = 1e-6
+_TILE_PIXELS = 1 << 22  # of a mask that are counted at once
+_PART = 1 << 12  # windows that points are counted in at once
 _MOST_PIXELS = 1_000_000_000  # 25 times the largest survey that is planned for, 1 GB as bytes
 
 
@@ -255,6 +261,114 @@ def tiles(shape: "tuple[int, int] | Shape2d", size: int) -> Iterator[tuple[slice
         for top in range(0, rows, size)
         for left in range(0, cols, size)
     )
+
+
+class MaskedPixels:
+    """The pixels of a mask by their rank, row by row, without a list of them.
+
+    Parameters
+    ----------
+    mask
+        (row, col), in memory or in a file.
+
+    Attributes
+    ----------
+    count
+        How many there are.
+    """
+
+    #: Pixels of a row that are counted together.
+    _RUN = 64
+
+    def __init__(self, mask: NDArray[np.bool_]) -> None:
+        self._mask = mask
+        starts = np.arange(0, mask.shape[1], self._RUN)
+        counts = np.empty((len(mask), len(starts)), dtype=np.int64)
+        for rows, _ in tiles((len(mask), 1), max(1, _TILE_PIXELS // max(mask.shape[1], 1))):
+            counts[rows] = np.add.reduceat(mask[rows], starts, axis=1, dtype=np.int64)
+            relieve()
+        self._runs = len(starts)
+        self._ends = counts.cumsum()
+        self.count = int(self._ends[-1]) if self._ends.size else 0
+
+    def at(self, rank: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return row and column (n,) of pixels by their rank (n,), from 0: as of ``np.flatnonzero(mask)``."""
+        asked = np.asarray(rank, dtype=np.int64)
+        run = np.searchsorted(self._ends, asked, side="right")
+        row, first = run // self._runs, run % self._runs * self._RUN
+        col = first[:, None] + np.arange(self._RUN)
+        width = self._mask.shape[1]
+        there = self._mask[row[:, None], np.minimum(col, width - 1)] & (col < width)
+        before = np.where(run > 0, self._ends[run - 1], 0)
+        return row, first + np.argmax(there.cumsum(axis=1) > (asked - before)[:, None], axis=1)
+
+
+def points_in_windows(
+    row: NDArray[np.int64],
+    col: NDArray[np.int64],
+    size: int,
+    point_row: NDArray[np.int64],
+    point_col: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Count points, given by their pixels, in windows of one size, given by their first pixels, (window,).
+
+    Points are sorted into cells as wide as a window; a window looks at the four that it can reach.
+    """
+    counts = np.zeros(len(row), dtype=np.int64)
+    if not (len(row) and len(point_row)):
+        return counts
+    wide = int(max(col.max(), point_col.max())) // size + 2
+    cell = point_row // size * wide + point_col // size
+    order = np.argsort(cell, kind="stable")
+    cell, point_row, point_col = cell[order], point_row[order], point_col[order]
+    for part, _ in tiles((len(row), 1), _PART):
+        top, left = row[part], col[part]
+        for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            asked = (top // size + down) * wide + left // size + across
+            first = np.searchsorted(cell, asked)
+            many = np.searchsorted(cell, asked, side="right") - first
+            window = np.repeat(np.arange(len(top)), many)
+            point = np.arange(len(window)) + np.repeat(first - (np.cumsum(many) - many), many)
+            dy, dx = point_row[point] - top[window], point_col[point] - left[window]
+            held = (dy >= 0) & (dy < size) & (dx >= 0) & (dx < size)
+            counts[part] += np.bincount(window[held], minlength=len(top))
+    return counts
+
+
+def dense_grid(grid: "GeoBox", size: int, stride: int) -> "GeoBox":
+    """Return the grid of a dense map: pixels of ``stride``, centred where the windows' centres are.
+
+    Parameters
+    ----------
+    size
+        Side of a window, pixels; at most the map's shorter side.
+    stride
+        Pixels between the north-west corners of windows, the first of which is the map's.
+
+    Raises
+    ------
+    UsageError
+        For a stride below 1 and a window that does not fit the map.
+
+    Examples
+    --------
+    >>> dense = dense_grid(make_grid((0, 0, 1000, 1000), 10, "EPSG:32649"), 32, 8)
+    >>> tuple(dense.shape), region_of(dense)
+    ((9, 9), (120.0, 160.0, 840.0, 880.0))
+    """
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    if stride < 1 or not 1 <= size <= min(grid.shape):
+        raise UsageError(
+            f"windows of {size} px every {stride} px given on a map of {grid.shape[0]} x {grid.shape[1]} px; "
+            "they must fit, at least 1 px apart: change windows.size or dense.stride"
+        )
+    rows, cols = ((side - size) // stride + 1 for side in grid.shape)
+    fine, shift = _affine(grid), (size - stride) / 2
+    west, north = (_edges(start, step, shift) for start, step in ((fine.c, fine.a), (fine.f, fine.e)))
+    coarse = Affine(fine.a * stride, 0.0, float(west), 0.0, fine.e * stride, float(north))
+    return GeoBox((rows, cols), coarse, grid.crs)
 
 
 def window_region(

@@ -1,33 +1,37 @@
 """Inverse distance weighting of scattered samples onto the pixel centres of a grid (S2, equations 4 and 5).
 
-`idw` cuts the grid into tiles and hands each to one function, a ``Kernel``, which returns the estimates at
-the pixel centres y times x: `_direct_tile` sums over all samples, `_nearest_tile` over the k nearest. A
-faster method for the far field is one more such function.
+`Interpolator` cuts the map into cells and hands each to a summing method: `gossan._far` sums over all samples
+in near-linear time, `gossan._nearest` over the k nearest, `gossan._direct` over all one by one where the
+first cannot. Each gives sums of weighted values and of weights by tiles that lie where they lie, whatever
+part of the map is asked for; here they become values.
 """
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gossan._blocks import Convert, Method, check_part, in_threads, jobs, one_blas_thread
+from gossan._direct import EverySample
+from gossan._far import ON_CENTRE, PLAIN_POWER, AllSamples, Put, expansion
 from gossan._leaveout import far_share, interpolation_errors, leave_one_out
-from gossan._sites import as_points, check_options, merge_coincident
+from gossan._nearest import Candidates, NearestFew
+from gossan._sites import as_points, check_error, check_options, merge_coincident
 from gossan.errors import DataWarning
-from gossan.grid import centres, pixel_index, resolution_of, tiles
+from gossan.grid import centres, pixel_index, resolution_of, to_pixel
 from gossan.hooks import Progress, no_progress
 
 if TYPE_CHECKING:
-    from odc.geo import Shape2d
     from odc.geo.geobox import GeoBox
-    from scipy.spatial import cKDTree
 
 __all__ = [
     "InterpolateSettings",
+    "Interpolator",
+    "NearestSample",
     "far_share",
     "idw",
     "interpolation_errors",
@@ -38,16 +42,13 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-#: Samples closer than this to a pixel centre, in pixels, lie on it: far above rounding, far below any survey.
-_ON_CENTRE = 1e-6
-#: Bytes that all tiles at work may use together.
-_WORKING_SET = 64 * 2**20
-#: Samples in a block of weights and longest side of a tile: half a MB in float32 stays in a core's cache.
-_BLOCK, _TILE = 1024, 128
-#: Powers up to this one cannot leave the range of float32 between 1e-6 and 1e9 pixels.
-_PLAIN_POWER = 4
-#: Whole powers up to this one are made by multiplication.
-_WHOLE_POWER = 8
+#: Smaller errors than this need float64.
+_ROUNDING = 5e-6
+#: From this ratio of a value to the range on, float32 would lose digits when values are scaled back.
+_OFFSET = 16
+#: Values up to this many ranges lose no digit that counts, if they are summed as they are; neither do those
+#: that are no more than so large.
+_USUAL, _MOST = 2, 1e6
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class InterpolateSettings:
         Samples farther than this from a pixel do not count, metres, > 0; None: no limit.
     max_gap
         Pixels farther than this from any sample are nodata, metres, > 0; None: no limit.
+    error
+        Largest error of the sum over all samples, as a share of the element's range, > 0.
     """
 
     method: Literal["idw"] = "idw"
@@ -73,41 +76,180 @@ class InterpolateSettings:
     neighbours: int | Literal["all"] = "all"
     radius: float | None = None
     max_gap: float | None = None
-
-
-@dataclass(frozen=True)
-class _Weighting:
-    """How weights come from distances; all lengths are in pixels but ``unit``, the pixel in metres."""
-
-    power: float
-    radius: float
-    neighbours: int | None
-    unit: float
+    error: float = 1e-5
 
 
 @dataclass(frozen=True)
 class _Group:
     """Elements that share one set of weights.
 
-    elements: their numbers; sites (n, 2), metres; columns (n, elements + patterns): values scaled to [0, 1],
-    0 where missing, then one column of 0 and 1 a pattern of missing values; pattern: that of each element.
+    elements: their numbers; sites: the rows that count; columns (n, elements + patterns): values scaled as
+    `_Range` says, 0 where missing, then one column of 0 and 1 a pattern of missing values; pattern: that of
+    each element.
     """
 
     elements: NDArray[np.intp]
-    sites: Floats
-    columns: NDArray[np.float32]
+    sites: NDArray[np.intp]
+    columns: Floats
     pattern: NDArray[np.intp]
-    tree: "cKDTree"
 
-    def divide(self, sums: Floats) -> Floats:
-        """Divide the sums (..., column) of values by those of their weights; NaN where no sample counts."""
+    def divide(self, sums: NDArray[Any]) -> NDArray[Any]:
+        """Divide sums (tile, column, pixel) of values by those of their weights; NaN where none counts."""
         count = len(self.elements)
+        weights = sums[:, count:]
+        if weights.shape[1] > 1:
+            weights = weights[:, self.pattern]
         with np.errstate(invalid="ignore"):
-            return np.asarray(sums[..., :count] / sums[..., count + self.pattern])
+            return np.asarray(np.divide(sums[:, :count], weights, out=sums[:, :count]))
 
 
-#: (group, weighting, easting (cols,), northing (rows,)) -> estimates (rows, cols, element), scaled to [0, 1]
-Kernel = Callable[[_Group, _Weighting, Floats, Floats], Floats]
+@dataclass(frozen=True)
+class _Range:
+    """Smallest and largest value of each element, NaN where there is none."""
+
+    low: Floats
+    high: Floats
+
+    @property
+    def _usual(self) -> NDArray[np.bool_]:
+        """Whether values are about as large as their range: then they need not be scaled."""
+        span, most = self.high - self.low, np.maximum(np.abs(self.low), np.abs(self.high))
+        return np.asarray((most <= _USUAL * span) & (most < _MOST) & (span > 1 / _MOST))
+
+    @property
+    def base(self) -> Floats:
+        """What is subtracted before values are summed."""
+        return np.where(self._usual, 0.0, self.low)
+
+    @property
+    def scale(self) -> Floats:
+        """What they are divided by then."""
+        return np.where(self._usual | ~(self.high > self.low), 1.0, self.high - self.low)
+
+
+class Interpolator:
+    """Samples ready to be interpolated onto any part of a map: what `idw` does, block by block.
+
+    Memory does not grow with the map, but for node values of 1 / 2600 of its size a column: a map of any size
+    can be made and written block by block. Objects can be pickled, and blocks made by other processes.
+
+    Parameters
+    ----------
+    coordinates, values, grid, power, neighbours, radius, error
+        As in `idw`.
+
+    Attributes
+    ----------
+    shape
+        Elements, rows and columns of the whole map.
+
+    Raises
+    ------
+    UsageError, DataError
+        As `idw`.
+
+    Examples
+    --------
+    >>> from gossan.grid import make_grid
+    >>> maps = Interpolator([(5, 5), (25, 5)], [0.0, 1.0], make_grid((0, 0, 30, 10), 10, "EPSG:32649"))
+    >>> maps.block(slice(0, 1), slice(1, 3))
+    array([[[0.5, 1. ]]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        coordinates: ArrayLike,
+        values: ArrayLike,
+        grid: "GeoBox",
+        *,
+        power: float = 2.0,
+        neighbours: int | None = None,
+        radius: float | None = None,
+        error: float = 1e-5,
+    ) -> None:
+        check_options(power, neighbours, radius)
+        check_error(error)
+        unit = resolution_of(grid)
+        sites, table, _ = merge_coincident(coordinates, values)
+        table = table.reshape(len(sites), -1)
+        self.shape = (table.shape[1], int(grid.shape[0]), int(grid.shape[1]))
+        self._range = _Range(*_ranges(table))
+        scaled = (table - self._range.base) / self._range.scale
+        how = _Choice(power, neighbours, _limit(radius, sites, grid) / unit, error)
+        place, (_, rows, cols) = to_pixel(grid, sites), self.shape
+        groups = _groups_by_pattern(scaled) if how.by_pattern else _joint_group(scaled)
+        with one_blas_thread():
+            self._work = [(group, how.method(place, group, (rows, cols))) for group in groups]
+        self._exact = _exact(grid, sites, table)
+
+    def block(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Interpolate onto a part of the map.
+
+        Parameters
+        ----------
+        rows, cols
+            Of pixels, without a step. No bit depends on how a map is cut into blocks; blocks whose edges are
+            multiples of 256 pixels (or the map's own) are the fastest.
+
+        Returns
+        -------
+        float32 (element, rows, cols), NaN where no sample counts.
+
+        Raises
+        ------
+        UsageError
+            For an empty part and one that reaches over the map.
+        """
+        return self._block(rows, cols, no_progress)
+
+    def _block(self, rows: slice, cols: slice, progress: Progress) -> NDArray[np.float32]:
+        rows, cols = check_part(rows, cols, self.shape[1:])
+        out = np.empty((self.shape[0], rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
+        empty = np.isnan(self._range.low)
+        out[empty] = np.nan
+        todo = [
+            jobs(out, (rows, cols), method, _scaling(group, self._range), group.elements)
+            for group, method in self._work
+        ]
+        in_threads(list(chain.from_iterable(todo)), progress)
+        row, col, known = self._exact
+        on = (row >= rows.start) & (row < rows.stop) & (col >= cols.start) & (col < cols.stop)
+        at = np.s_[:, row[on] - rows.start, col[on] - cols.start]
+        out[at] = np.where(np.isnan(known[on].T), out[at], known[on].T)
+        return out
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The options that say which method sums; the radius is in pixels."""
+
+    power: float
+    neighbours: int | None
+    radius: float
+    error: float
+
+    @property
+    def far(self) -> bool:
+        """Whether far samples can be interpolated within the error."""
+        unlimited = self.neighbours is None and math.isinf(self.radius)
+        return unlimited and expansion(self.power, self.error) is not None
+
+    @property
+    def by_pattern(self) -> bool:
+        """Whether elements with other missing values need other samples, not only weights of 0."""
+        return self.neighbours is not None or (self.power > PLAIN_POWER and not self.far)
+
+    def method(self, place: Floats, group: _Group, shape: tuple[int, int]) -> Method:
+        place = place[group.sites]
+        if self.neighbours is not None:
+            return NearestFew(place, group.columns, shape, self.power, self.radius, self.neighbours)
+        found = expansion(self.power, self.error) if self.far else None
+        if found is None:
+            dtype = np.float32 if self.error >= _ROUNDING else np.float64
+            return EverySample(place, group.columns, shape, self.power, self.radius, dtype)
+        # a far weight falls by up to 2 ** power over a tile, so rounding matters more at its far side
+        rough = self.power <= PLAIN_POWER and self.error >= _ROUNDING * 2 ** (self.power - 2)
+        return AllSamples(place, group.columns, shape, self.power, found, np.float32 if rough else np.float64)
 
 
 def idw(
@@ -118,6 +260,7 @@ def idw(
     power: float = 2.0,
     neighbours: int | None = None,
     radius: float | None = None,
+    error: float = 1e-5,
     progress: Progress = no_progress,
 ) -> NDArray[np.float32]:
     """Interpolate samples onto pixel centres with weights 1 / distance ** power (equations 4 and 5).
@@ -125,6 +268,12 @@ def idw(
     A pixel whose centre is a sample gets that sample's value. Coincident samples count as their mean, see
     `merge_coincident`. Samples outside the grid count. An element's missing values are as if their rows were
     absent. Tiles are worked on by as many threads as BLAS is set to use; their number does not change a bit.
+
+    Far samples are summed by interpolation between the Chebyshev nodes of tiles of a quadtree: time grows as
+    samples plus pixels, not as their product. The number of nodes (10 x 10 for power 2 and an error of 1e-5)
+    is the smallest at which the weights of far samples cannot be so far off that the map is off by more than
+    0.8 ``error``, see `gossan._far.expansion`; rounding has the rest. A radius, and powers above about 10,
+    take the direct sum.
 
     Parameters
     ----------
@@ -137,14 +286,17 @@ def idw(
     power
         > 0. Towards 0 the map becomes the mean, for large powers the value of the nearest sample.
     neighbours
-        Number of nearest samples with a value that count, >= 1; None: all, as in the paper.
+        Number of nearest samples with a value that count, >= 1; None: all, as in the paper. Samples as near
+        as the last of them, to 1e-9 of the distance, count with it.
     radius
         Metres, > 0: samples farther away do not count; None: no limit.
+    error
+        Largest difference from the exact sum over all samples, as a share of the range (largest less smallest
+        value) of an element's samples, > 0. What float32 cannot hold of a value comes on top.
 
     Returns
     -------
-    float32 (element, row, col), NaN where no sample counts. The error against exact arithmetic is about 1e-6
-    of an element's range.
+    float32 (element, row, col), NaN where no sample counts.
 
     Raises
     ------
@@ -159,32 +311,18 @@ def idw(
     >>> idw([(5, 5), (25, 5)], [0.0, 1.0], make_grid((0, 0, 30, 10), 10, "EPSG:32649"))
     array([[[0. , 0.5, 1. ]]], dtype=float32)
     """
-    weighting = _weighting(power, neighbours, radius, resolution_of(grid))
-    sites, table, _ = merge_coincident(coordinates, values)
-    table = table.reshape(len(sites), -1)
-    low, high = _ranges(table)
-    scaled = (table - low) / np.where(high > low, high - low, 1.0)
-    joint = neighbours is None and power <= _PLAIN_POWER
-    groups = _joint_group(sites, scaled) if joint else _groups_by_pattern(sites, scaled)
-    out = np.full((table.shape[1], *grid.shape), np.nan, dtype=np.float32)
-
-    def work(group: _Group, rows: slice, cols: slice) -> None:
-        estimate = kernel(group, weighting, easting[cols], northing[rows])
-        lower, upper = low[group.elements], high[group.elements]
-        estimate = np.clip(lower + (upper - lower) * estimate, lower, upper)
-        out[group.elements, rows, cols] = np.moveaxis(estimate, -1, 0)
-
-    easting, northing = centres(grid)
-    kernel: Kernel = _direct_tile if neighbours is None else _nearest_tile
-    widest = max((_bytes_per_pixel(group, weighting) for group in groups), default=1)
-    _run_tiles(work, groups, grid.shape, widest, progress)
-    _set_exact(out, grid, sites, table)
-    return out
+    options: dict[str, Any] = {"power": power, "neighbours": neighbours, "radius": radius, "error": error}
+    whole = Interpolator(coordinates, values, grid, **options)
+    return whole._block(slice(0, whole.shape[1]), slice(0, whole.shape[2]), progress)
 
 
-def _weighting(power: float, neighbours: int | None, radius: float | None, unit: float) -> _Weighting:
-    check_options(power, neighbours, radius)
-    return _Weighting(power, math.inf if radius is None else radius / unit, neighbours, unit)
+def _limit(radius: float | None, sites: Floats, grid: "GeoBox") -> float:
+    """Return the radius, metres; infinite where every sample reaches every pixel."""
+    if radius is None:
+        return math.inf
+    ends = np.array([(axis.min(), axis.max()) for axis in centres(grid)])
+    farthest = np.maximum(ends[:, 1] - sites.min(axis=0), sites.max(axis=0) - ends[:, 0])
+    return math.inf if radius > 1.001 * math.hypot(*farthest) else radius
 
 
 def _ranges(table: Floats) -> tuple[Floats, Floats]:
@@ -192,144 +330,129 @@ def _ranges(table: Floats) -> tuple[Floats, Floats]:
     empty = np.isnan(table).all(axis=0)
     if empty.any():
         message = f"{int(empty.sum())} of {table.shape[1]} elements have no value: their maps are empty"
-        warnings.warn(message, DataWarning, stacklevel=3)
+        warnings.warn(message, DataWarning, stacklevel=4)
     low = np.where(empty, np.nan, np.where(np.isnan(table), np.inf, table).min(axis=0))
     high = np.where(empty, np.nan, np.where(np.isnan(table), -np.inf, table).max(axis=0))
     return low, high
 
 
-def _joint_group(sites: Floats, scaled: Floats) -> list[_Group]:
+def _joint_group(scaled: Floats) -> list[_Group]:
     """Put all elements into one group, whose missing values have weight 0."""
-    from scipy.spatial import cKDTree
-
     known = np.isfinite(scaled)
-    patterns, pattern = np.unique(known, axis=1, return_inverse=True)
-    columns = np.hstack((np.where(known, scaled, 0.0), patterns)).astype(np.float32)
-    return [_Group(np.arange(scaled.shape[1]), sites, columns, pattern.ravel(), cKDTree(sites))]
+    patterns, pattern = _patterns(known)
+    columns = np.hstack((np.where(known, scaled, 0.0), patterns))
+    return [_Group(np.arange(scaled.shape[1]), np.arange(len(scaled)), columns, pattern)]
 
 
-def _groups_by_pattern(sites: Floats, scaled: Floats) -> list[_Group]:
+def _patterns(known: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Return the distinct columns and which of them each column is, in the order of their first one."""
+    seen: dict[bytes, int] = {}
+    pattern = [seen.setdefault(column.tobytes(), len(seen)) for column in known.T]
+    first = [pattern.index(number) for number in range(len(seen))]
+    return known[:, first], np.array(pattern, dtype=np.intp)
+
+
+def _groups_by_pattern(scaled: Floats) -> list[_Group]:
     """Group the elements that are missing in the same rows, and drop these rows."""
-    patterns, pattern = np.unique(np.isfinite(scaled), axis=1, return_inverse=True)
+    patterns, pattern = _patterns(np.isfinite(scaled))
     groups = []
     for number, rows in enumerate(patterns.T):
         if rows.any():
-            elements = np.flatnonzero(pattern.ravel() == number)
-            [group] = _joint_group(sites[rows], scaled[np.ix_(rows, elements)])
-            groups.append(replace(group, elements=elements))
+            elements, sites = np.flatnonzero(pattern == number), np.flatnonzero(rows)
+            columns = np.column_stack((scaled[np.ix_(sites, elements)], np.ones(len(sites))))
+            groups.append(_Group(elements, sites, columns, np.zeros(len(elements), dtype=np.intp)))
     return groups
 
 
-def _bytes_per_pixel(group: _Group, weighting: _Weighting) -> int:
-    """Return the memory that a kernel needs for a pixel of its tile, besides the blocks of fixed size."""
-    columns = int(group.columns.shape[1])
-    return 32 * columns + (weighting.neighbours or 0) * (40 + 8 * columns)
-
-
-def _run_tiles(
-    work: Callable[[_Group, slice, slice], None],
-    groups: Sequence[_Group],
-    shape: "tuple[int, int] | Shape2d",
-    bytes_per_pixel: int,
-    progress: Progress,
-) -> None:
-    """Work on all tiles in as many threads as BLAS is set to use, which gets one thread in each."""
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    threads = max(
-        (pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1
-    )
-    side = math.isqrt(_WORKING_SET // (threads * bytes_per_pixel))
-    jobs = [(group, *tile) for tile in tiles(shape, min(max(side, 1), _TILE)) for group in groups]
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        try:
-            for done, _ in enumerate(pool.map(lambda job: work(*job), jobs), 1):
-                progress(done / len(jobs))
-        finally:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the tiles at work, not for all
-
-
-def _direct_tile(group: _Group, weighting: _Weighting, x: Floats, y: Floats) -> Floats:
-    """Sum over all samples: blocks of weights (cols, samples), row by row, times the columns.
-
-    Squared distances are sums of one part for the column and one for the row, both taken in float64.
-    """
-    sums = np.zeros((len(y), len(x), group.columns.shape[1]))
-    inverse = _inverse_nearest(group, weighting, x, y) if weighting.power > _PLAIN_POWER else None
-    chosen = _within_reach(group.sites, x, y, weighting.radius * weighting.unit)
-    limit = np.float32(weighting.radius**2 * (1 + 1e-6)) if math.isfinite(weighting.radius) else None
-    for start in range(0, len(chosen), _BLOCK):
-        part = chosen[start : start + _BLOCK]
-        part_x, part_y = group.sites[part].T
-        columns = group.columns[part]
-        square_x = (((x[:, None] - part_x) / weighting.unit) ** 2).astype(np.float32)
-        square_y = (((y[:, None] - part_y) / weighting.unit) ** 2 + _ON_CENTRE**2).astype(np.float32)
-        weights = np.empty_like(square_x)
-        for row in range(len(y)):
-            np.add(square_x, square_y[row], out=weights)
-            near = weights <= limit if limit else None
-            if inverse is not None:
-                weights *= inverse[row]
-            _weigh(weights, weighting.power)
-            if near is not None:
-                weights *= near
-            sums[row] += weights @ columns
-    return group.divide(sums)
-
-
-def _within_reach(sites: Floats, x: Floats, y: Floats, reach: float) -> NDArray[np.intp]:
-    """Find the sites that are not farther than ``reach`` from the box of a tile's pixel centres."""
-    gap_x = np.maximum(np.maximum(x.min() - sites[:, 0], sites[:, 0] - x.max()), 0)
-    gap_y = np.maximum(np.maximum(y.min() - sites[:, 1], sites[:, 1] - y.max()), 0)
-    return np.flatnonzero(np.hypot(gap_x, gap_y) <= reach * (1 + 1e-6))
-
-
-def _inverse_nearest(group: _Group, weighting: _Weighting, x: Floats, y: Floats) -> NDArray[np.float32]:
-    """Return 1 / distance ** 2 of the nearest site, (rows, cols, 1): it keeps high powers within float32."""
-    distance, _ = group.tree.query(_pixels(x, y))
-    square = (distance / weighting.unit) ** 2 + _ON_CENTRE**2
-    return np.asarray(1 / square, dtype=np.float32).reshape(len(y), len(x), 1)
-
-
-def _weigh(squares: NDArray[np.float32], power: float) -> None:
-    """Replace squared distances by distance ** -power; whole powers need no logarithm."""
-    if power > _WHOLE_POWER or power != int(power):
-        np.power(squares, np.float32(-power / 2), out=squares)
-        return
-    if power % 2:
-        np.sqrt(squares, out=squares)
-    times = int(power if power % 2 else power / 2)
-    factor = squares.copy() if times > 1 else squares
-    for _ in range(times - 1):
-        squares *= factor
-    np.divide(np.float32(1), squares, out=squares)
-
-
-def _nearest_tile(group: _Group, weighting: _Weighting, x: Floats, y: Floats) -> Floats:
-    """Sum over the k nearest samples that a k-d tree finds."""
-    k = min(weighting.neighbours or 1, len(group.sites))
-    distance, index = group.tree.query(_pixels(x, y), k=np.arange(1, k + 1))
-    ratio = np.maximum(distance / weighting.unit, _ON_CENTRE)
-    far = ratio > weighting.radius * (1 + 1e-9)
-    weights = (ratio[:, :1] / ratio) ** weighting.power
-    weights[far] = 0
-    sums = np.einsum("pk,pkc->pc", weights, group.columns[index])
-    return group.divide(sums).reshape(len(y), len(x), -1)
-
-
-def _pixels(x: Floats, y: Floats) -> Floats:
-    """Return the points y times x, (rows * cols, 2)."""
-    return np.stack(np.broadcast_arrays(x, y[:, None]), axis=-1).reshape(-1, 2)
-
-
-def _set_exact(out: NDArray[np.float32], grid: "GeoBox", sites: Floats, table: Floats) -> None:
-    """Give pixels whose centre is a sample that sample's values."""
+def _exact(grid: "GeoBox", sites: Floats, table: Floats) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+    """Return row, column and values of the samples that lie on a pixel's centre."""
     row, col, inside = pixel_index(grid, sites)
     easting, northing = centres(grid)
     gap = np.hypot(easting[col] - sites[:, 0], northing[row] - sites[:, 1])
-    on = inside & (gap <= _ON_CENTRE * resolution_of(grid))
-    here = out[:, row[on], col[on]]
-    out[:, row[on], col[on]] = np.where(np.isnan(table[on].T), here, table[on].T)
+    on = inside & (gap <= ON_CENTRE * resolution_of(grid))
+    return row[on], col[on], table[on]
+
+
+# ---- from sums to a map
+
+
+def _scaling(group: _Group, ends: _Range) -> Convert:
+    """Make what turns the sums of tiles into values."""
+    low, high, base, scale = (
+        end[group.elements][:, None] for end in (ends.low, ends.high, ends.base, ends.scale)
+    )
+    plain = bool(((base == 0) & (scale == 1)).all())
+    wide = bool((np.maximum(np.abs(low), np.abs(high)) > _OFFSET * scale).any())
+
+    def convert(sums: NDArray[Any]) -> NDArray[Any]:
+        estimate = group.divide(sums.reshape(*sums.shape[:2], -1))
+        if wide:
+            estimate = estimate.astype(np.float64)
+        if not plain:
+            estimate *= scale.astype(estimate.dtype)
+            estimate += base.astype(estimate.dtype)
+        # the two together are twice as fast as clip
+        np.maximum(estimate, low.astype(estimate.dtype), out=estimate)
+        np.minimum(estimate, high.astype(estimate.dtype), out=estimate)
+        return estimate.reshape(*estimate.shape[:2], *sums.shape[2:])
+
+    return convert
+
+
+# ---- distance to the nearest sample
+
+
+class NearestSample:
+    """Distance from pixel centres to the nearest sample, block by block.
+
+    Parameters
+    ----------
+    coordinates
+        Metres: a tuple (easting (n,), northing (n,)) or one array (n, 2).
+    grid
+        North-up or south-up grid with square pixels.
+
+    Raises
+    ------
+    UsageError
+        For shapes that do not fit, rotated grids and pixels that are not square.
+    DataError
+        Where there is no sample or a coordinate is not finite.
+    """
+
+    def __init__(self, coordinates: ArrayLike, grid: "GeoBox") -> None:
+        place = np.unique(to_pixel(grid, as_points(coordinates)), axis=0)
+        self._unit = resolution_of(grid)
+        self._shape = (int(grid.shape[0]), int(grid.shape[1]))
+        self._candidates = Candidates(place, self._shape, 1)
+        self.cell = (256, 256)
+
+    def block(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Measure on a part of the map; no bit depends on how a map is cut into blocks.
+
+        Parameters
+        ----------
+        rows, cols
+            Of pixels, without a step.
+
+        Returns
+        -------
+        float32 (rows, cols), metres.
+
+        Raises
+        ------
+        UsageError
+            For an empty part and one that reaches over the map.
+        """
+        rows, cols = check_part(rows, cols, self._shape)
+        out = np.empty((1, rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
+        in_threads(jobs(out, (rows, cols), self, lambda tiles: tiles), no_progress)
+        return np.asarray(out[0])
+
+    def fill(self, rows: slice, cols: slice, put: Put) -> None:
+        """Measure on the tiles of one cell."""
+        for tops, lefts, _, squares in self._candidates.blocks(rows, cols):
+            put(tops, lefts, self._unit * np.sqrt(squares.min(axis=-1))[:, None])
 
 
 def nearest_sample(coordinates: ArrayLike, grid: "GeoBox") -> NDArray[np.float32]:
@@ -346,17 +469,7 @@ def nearest_sample(coordinates: ArrayLike, grid: "GeoBox") -> NDArray[np.float32
 
     Raises
     ------
-    UsageError
-        For shapes that do not fit and rotated grids.
-    DataError
-        Where there is no sample or a coordinate is not finite.
+    UsageError, DataError
+        As `NearestSample`.
     """
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(as_points(coordinates))
-    easting, northing = centres(grid)
-    out = np.empty(grid.shape, dtype=np.float32)
-    for rows, cols in tiles(grid.shape, 512):
-        distance, _ = tree.query(_pixels(easting[cols], northing[rows]))
-        out[rows, cols] = np.reshape(distance, (rows.stop - rows.start, -1))
-    return out
+    return NearestSample(coordinates, grid).block(slice(None), slice(None))

@@ -1,20 +1,25 @@
 """The Recipe: everything learnt from a training part, and the only such thing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gossan._around import gather_around
 from gossan.errors import DataError, UsageError
+from gossan.grid import tiles
+from gossan.hooks import MakeArray, in_memory
+from gossan.mapped import relieve
 from gossan.windows import gather
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["OTHER", "VALID", "Recipe", "WindowSet", "covered_pixels"]
+__all__ = ["OTHER", "VALID", "Recipe", "WindowSet", "covered_ground", "covered_pixels", "covered_tiles"]
 
 #: Name of the class that rare and unseen classes are pooled in.
 OTHER = "other"
@@ -23,6 +28,9 @@ VALID = "valid"
 
 #: A class covering less than this share of the training pixels is pooled.
 RARE_SHARE = 0.02
+
+#: Side of the tiles that a stack is read in, pixels.
+_TILE = 1024
 
 
 @dataclass(frozen=True)
@@ -97,16 +105,16 @@ class Recipe:
         unknown = sorted(set(layers) - set(names))
         if unknown:
             raise UsageError(f"the stack has no channel {unknown[0]!r}; it has {', '.join(names)}")
-        covered = covered_pixels(windows, stack["layers"].shape[1:]) & stack["valid"].values
-        moments = [_moments(stack["layers"].values[names.index(name)], covered, name) for name in layers]
+        moments, counts = _learn(stack, windows, [names.index(name) for name in layers])
+        centre_scale = [_scaling(found, name) for found, name in zip(moments.T, layers, strict=True)]
         vocabulary: dict[str, Any] = {}
         if "classes" in stack:
-            vocabulary = _vocabulary(stack, covered, encoding, rare_share)
+            vocabulary = _vocabulary(stack, counts, encoding, rare_share)
         return cls(
             stack_channels=tuple(names),
             layers=tuple(layers),
-            centre=tuple(mean for mean, _ in moments),
-            scale=tuple(sd for _, sd in moments),
+            centre=tuple(mean for mean, _ in centre_scale),
+            scale=tuple(sd for _, sd in centre_scale),
             valid=valid,
             **vocabulary,
         )
@@ -147,13 +155,17 @@ class Recipe:
                 f"windows with {batch.shape[1]} channels given; this recipe was learnt on {expected} "
                 f"({', '.join(self.stack_channels)}); make the stack with the same layers"
             )
-        valid: NDArray[np.bool_] = np.any(np.isfinite(batch), axis=1)
+        there = np.isfinite(batch)
+        valid: NDArray[np.bool_] = np.any(there, axis=1)
         out = np.empty((len(batch), len(self.channels), *batch.shape[2:]), dtype=np.float32)
         n = len(self.layers)
-        index = [self.stack_channels.index(name) for name in self.layers]
-        np.subtract(batch[:, index], _column(self.centre), out=out[:, :n])
-        out[:, :n] /= _column(self.scale)
-        np.nan_to_num(out[:, :n], copy=False, nan=0.0)
+        for channel, (name, centre, scale) in enumerate(
+            zip(self.layers, self.centre, self.scale, strict=True)
+        ):
+            source, part = self.stack_channels.index(name), out[:, channel]
+            np.subtract(batch[:, source], np.float32(centre), out=part)
+            part /= np.float32(scale)
+            np.copyto(part, 0, where=~there[:, source])
         if self.encoding == "onehot":
             self._one_hot(batch[:, -1], valid, out[:, n : n + len(self.classes) + 1])
         elif self.encoding == "ordinal":
@@ -161,8 +173,7 @@ class Recipe:
             out[:, n] = np.nan_to_num((batch[:, -1] - mean) / sd, nan=0.0)
         if self.valid:
             out[:, -1] = valid
-        out *= valid[:, None]
-        return out, valid
+        return out, valid  # where nothing is there, every channel is 0 already
 
     def _one_hot(
         self, classes: NDArray[np.float32], valid: NDArray[np.bool_], out: NDArray[np.float32]
@@ -185,7 +196,15 @@ class Recipe:
 
 
 class WindowSet:
-    """Windows of a stack as a model reads them: nothing is copied until a batch is read."""
+    """Windows of a stack as a model reads them: nothing is copied until a batch is read.
+
+    Attributes
+    ----------
+    halo
+        Pixels that are read on every side of a window, beside its own.
+    """
+
+    halo = 0
 
     def __init__(self, stack: "xr.Dataset", windows: "pd.DataFrame", recipe: Recipe) -> None:
         self.stack = stack
@@ -215,52 +234,145 @@ class WindowSet:
         """Side of a window in pixels."""
         return int(self.windows["size"].iloc[0])
 
+    def around(self, halo: int) -> Self:
+        """Return the same windows, read with so many pixels on every side; missing off the map."""
+        wide = copy(self)
+        wide.halo = halo
+        return wide
+
     def read(self, index: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return windows (n, channel, size, size): scaled, filled, 0 where there is no ground."""
         return self.read_masked(index)[0]
 
     def read_masked(self, index: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return what `read` gives and the valid pixels, bool (n, size, size)."""
-        return self.recipe.apply(gather(self.stack, self.windows.iloc[index]))
-
-
-def _column(values: Sequence[float]) -> NDArray[np.float32]:
-    return np.asarray(values, dtype=np.float32)[:, None, None]
+        windows = self.windows.iloc[index]
+        found = gather_around(self.stack, windows, self.halo) if self.halo else gather(self.stack, windows)
+        read = self.recipe.apply(found)
+        relieve()
+        return read
 
 
 def covered_pixels(windows: "pd.DataFrame", shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Mark the pixels under any window: +1 and -1 at the corners, summed twice."""
-    edges = np.zeros((shape[0] + 1, shape[1] + 1), dtype=np.int32)
-    row, col, size = (windows[name].to_numpy() for name in ("row", "col", "size"))
-    for rows, cols, sign in ((row, col, 1), (row + size, col, -1), (row, col + size, -1)):
-        np.add.at(edges, (rows, cols), sign)
-    np.add.at(edges, (row + size, col + size), 1)
-    covered: NDArray[np.bool_] = edges.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
+    """Mark the pixels under any window, (row, col)."""
+    covered = np.empty(shape, dtype=bool)
+    for rows, cols in tiles((shape[0], shape[1]), _TILE):
+        covered[rows, cols] = _covered(*_corners(windows), rows, cols)
     return covered
 
 
-def _moments(layer: NDArray[np.float32], covered: NDArray[np.bool_], name: str) -> tuple[float, float]:
-    values = layer[covered]
-    values = values[np.isfinite(values)].astype(np.float64)
-    if len(values) == 0:
+def covered_tiles(
+    windows: "pd.DataFrame", valid: NDArray[np.bool_]
+) -> Iterator[tuple[slice, slice, NDArray[np.bool_]]]:
+    """Go over the valid ground under any window, tile by tile; tiles without any are left out.
+
+    Parameters
+    ----------
+    valid
+        (row, col), in memory or in a file.
+
+    Yields
+    ------
+    rows, cols, and which of their pixels are covered and valid.
+    """
+    corners = _corners(windows)
+    for rows, cols in tiles((valid.shape[0], valid.shape[1]), _TILE):
+        covered = _covered(*corners, rows, cols)
+        if covered.any():
+            covered &= valid[rows, cols]
+            yield rows, cols, covered
+            relieve()
+
+
+def covered_ground(
+    windows: "pd.DataFrame", valid: NDArray[np.bool_], make: MakeArray = in_memory
+) -> NDArray[np.bool_]:
+    """Mark the valid pixels under any window in an array that ``make`` gives, (row, col)."""
+    ground: NDArray[np.bool_] = make(valid.shape, bool)
+    for rows, cols, covered in covered_tiles(windows, valid):
+        ground[rows, cols] = covered
+    return ground
+
+
+def _corners(windows: "pd.DataFrame") -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    row, col, size = (windows[name].to_numpy(dtype=np.int64) for name in ("row", "col", "size"))
+    return row, col, size
+
+
+def _covered(
+    row: NDArray[np.int64], col: NDArray[np.int64], size: NDArray[np.int64], rows: slice, cols: slice
+) -> NDArray[np.bool_]:
+    """Mark the pixels of a tile under any window: +1 and -1 at the corners, summed twice."""
+    high, wide = rows.stop - rows.start, cols.stop - cols.start
+    north, south = (np.clip(edge - rows.start, 0, high) for edge in (row, row + size))
+    west, east = (np.clip(edge - cols.start, 0, wide) for edge in (col, col + size))
+    here = (south > north) & (east > west)
+    edges = np.zeros((high + 1, wide + 1), dtype=np.int32)
+    for down, across, sign in ((north, west, 1), (south, west, -1), (north, east, -1), (south, east, 1)):
+        np.add.at(edges, (down[here], across[here]), sign)
+    edges.cumsum(axis=0, out=edges)
+    edges.cumsum(axis=1, out=edges)
+    covered: NDArray[np.bool_] = edges[:-1, :-1] > 0
+    return covered
+
+
+def _learn(
+    stack: "xr.Dataset", windows: "pd.DataFrame", channels: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Learn from the pixels under windows, each once, tile by tile.
+
+    Returns
+    -------
+    count, mean and sum of squared deviations of each channel, (3, channel), and the count of each class.
+    """
+    layers = stack["layers"].values
+    classes = stack["classes"].values if "classes" in stack else None
+    moments = np.zeros((3, len(channels)))
+    counts = np.zeros(len(stack.attrs.get("class_names", ())), dtype=np.int64)
+    for rows, cols, covered in covered_tiles(windows, stack["valid"].values):
+        for place, channel in enumerate(channels):
+            values = layers[channel, rows, cols][covered]
+            moments[:, place] = _added(moments[:, place], values[np.isfinite(values)].astype(np.float64))
+        if classes is not None:
+            numbers = classes[rows, cols][covered]
+            counts += np.bincount(numbers[numbers >= 0], minlength=len(counts))
+    return moments, counts
+
+
+def _added(found: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add values to a count, mean and sum of squared deviations (Chan, Golub and LeVeque 1979)."""
+    if not len(values):
+        return found
+    count, mean, squares = found
+    own = values.mean()
+    total = count + len(values)
+    apart = own - mean
+    squares += np.square(values - own).sum() + apart**2 * count * len(values) / total
+    return np.array([total, mean + apart * len(values) / total, squares])
+
+
+def _scaling(found: NDArray[np.float64], name: str) -> tuple[float, float]:
+    count, mean, squares = found.tolist()
+    if count == 0:
         raise DataError(
             f"layer {name!r} has no value in the training windows; every layer needs some: "
             "leave it out or check its extent"
         )
-    mean, deviation = float(values.mean()), float(values.std())
+    deviation = float(np.sqrt(squares / count))
     # A layer that is flat in the training part, but for rounding, tells nothing: by 1 it stays 0 there.
     return mean, deviation if deviation > 1e-6 * max(1.0, abs(mean)) else 1.0
 
 
 def _vocabulary(
-    stack: "xr.Dataset", covered: NDArray[np.bool_], encoding: str, rare_share: float
+    stack: "xr.Dataset", counts: NDArray[np.int64], encoding: str, rare_share: float
 ) -> dict[str, Any]:
     names = tuple(str(name) for name in stack.attrs["class_names"])
-    numbers = stack["classes"].values[covered]
-    numbers = numbers[numbers >= 0]
-    share = np.bincount(numbers, minlength=len(names)) / max(len(numbers), 1)
+    share = counts / max(counts.sum(), 1)
     kept = tuple(name for name, s in zip(names, share, strict=True) if s >= rare_share and s > 0)
     found: dict[str, Any] = {"classes": kept, "class_names": names, "encoding": encoding}
-    if encoding == "ordinal" and len(numbers):
-        found["ordinal"] = (float(numbers.mean()), float(numbers.std()) or 1.0)
+    if encoding == "ordinal" and counts.any():
+        number = np.arange(len(counts))
+        mean = np.average(number, weights=counts)
+        spread = np.sqrt(np.average((number - mean) ** 2, weights=counts))
+        found["ordinal"] = (float(mean), float(spread) or 1.0)
     return found

@@ -26,6 +26,7 @@ __all__ = [
     "Samples",
     "Survey",
     "find_camps",
+    "join_stack",
     "make_stack",
     "sample_spacing",
 ]
@@ -48,7 +49,8 @@ class SampleSource:
     censored
         What stands for a value below the detection limit: half of it, it over the root of 2, it, or nothing.
     transform
-        Of all values, before anything is computed from them.
+        Of all values, before anything is computed from them: log10, log-ratios to the sample's centre (clr),
+        balances of each element against those before it (ilr; samples that lack one are missing), or none.
     level_by
         Step that is taken out: between survey years, between rock units, or none.
     survey
@@ -68,7 +70,7 @@ class SampleSource:
     y: str | None = None
     elements: tuple[str, ...] | None = None
     censored: Literal["half", "sqrt2", "limit", "drop"] = "half"
-    transform: Literal["log10", "clr", "none"] = "log10"
+    transform: Literal["log10", "clr", "ilr", "none"] = "log10"
     level_by: Literal["none", "survey", "geology"] = "none"
     survey: str | None = None
     level_method: Literal["median", "quantile"] = "median"
@@ -329,27 +331,59 @@ def make_stack(
     UsageError
         Where there is no layer, or an array is not of the grid's shape.
     """
-    import xarray as xr
-    from odc.geo.xr import xr_coords
-
     parts = {**layers, "classes": classes, "mask": mask}
     wrong = [name for name, part in parts.items() if part is not None and np.shape(part) != tuple(grid.shape)]
     if wrong or not layers:
         given = f"another shape of {', '.join(wrong)}" if wrong else "no layer"
         raise UsageError(f"{given} given for a grid of {tuple(grid.shape)}: make all layers on that grid")
     values = np.stack([np.asarray(layer, dtype=np.float32) for layer in layers.values()])
-    valid = np.isfinite(values).any(axis=0)
+    valid: NDArray[np.bool_] = np.asarray(np.isfinite(values).any(axis=0))
     if mask is not None:
         valid &= mask
     values[:, ~valid] = np.nan
+    if classes is not None:
+        classes = np.where(valid, classes, -1).astype(np.int16)
+    named = {name: units.get(name, "") for name in layers}
+    return join_stack(grid, values, valid, named, classes=classes, class_names=class_names)
+
+
+def join_stack(
+    grid: "GeoBox",
+    layers: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    units: Mapping[str, str],
+    *,
+    classes: NDArray[np.int16] | None = None,
+    class_names: Sequence[str] = (),
+) -> "xr.Dataset":
+    """Put arrays that are finished, in memory or in files, into the Stack without a copy.
+
+    Parameters
+    ----------
+    layers
+        (channel, row, col), NaN where not valid.
+    valid
+        (row, col).
+    units
+        By channel, in order.
+    classes
+        (row, col), -1 where not valid.
+
+    Returns
+    -------
+    As `make_stack`.
+    """
+    import xarray as xr
+    from odc.geo.xr import xr_coords
+
     coords: dict[str, Any] = {str(name): axis for name, axis in xr_coords(grid).items()}
     rows, cols = (name for name in coords if coords[name].ndim == 1)
-    coords["channel"] = list(layers)
-    coords["units"] = ("channel", [units.get(name, "") for name in layers])
+    coords["channel"] = list(units)
+    coords["units"] = ("channel", list(units.values()))
     coords["valid"] = ((rows, cols), valid)
-    data: dict[str, Any] = {"layers": (("channel", rows, cols), values)}
+    data: dict[str, Any] = {"layers": (("channel", rows, cols), layers)}
     if classes is not None:
-        data["classes"] = ((rows, cols), np.where(valid, classes, -1).astype(np.int16))
+        data["classes"] = ((rows, cols), classes)
     stack = xr.Dataset(data, coords=coords)
     stack.attrs["class_names"] = list(class_names)
     return stack

@@ -13,18 +13,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gossan.errors import DataError, UsageError
-from gossan.grid import pixel_index
+from gossan.grid import pixel_index, points_in_windows
+from gossan.mapped import relieve
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["WindowSettings", "cut_windows", "deposits_in", "gather", "stitch", "window_size"]
+__all__ = ["AreaMap", "WindowSettings", "cut_windows", "deposits_in", "gather", "stitch", "window_size"]
 
 #: The smallest window that the networks accept, pixels.
 SMALLEST = 16
 _DEFAULT_SIZE = 32
+#: Windows that are read between two looks at how much of a mapped file is held, on average.
+_RELIEVED = 16
+#: Side of the tiles that a mask is summed in, pixels.
+_TILE = 1024
 
 
 @dataclass(frozen=True)
@@ -184,14 +189,23 @@ def _corners(shape: tuple[int, int], size: int, stride: int, offset: int) -> NDA
 def _window_sums(
     raster: NDArray[np.bool_], row: NDArray[np.int64], col: NDArray[np.int64], size: int
 ) -> NDArray[np.int64]:
-    """Return each window's sum over the raster, from four corners of its integral image."""
-    integral = np.zeros((raster.shape[0] + 1, raster.shape[1] + 1), dtype=np.int64)
-    np.cumsum(raster, axis=0, out=integral[1:, 1:])
-    np.cumsum(integral, axis=1, out=integral)
-    south, east = row + size, col + size
-    sums: NDArray[np.int64] = (
-        integral[south, east] - integral[row, east] - integral[south, col] + integral[row, col]
-    )
+    """Return each window's sum over the raster, from four corners of the integral image of its tile."""
+    sums = np.zeros(len(row), dtype=np.int64)
+    side = max(_TILE // size, 1) * size
+    tile = row // side * (raster.shape[1] // side + 1) + col // side
+    order = np.argsort(tile, kind="stable")
+    _, starts = np.unique(tile[order], return_index=True)
+    for part in np.split(order, starts[1:]):
+        top, left = row[part] // side * side, col[part] // side * side
+        cut = raster[top[0] : top[0] + side + size, left[0] : left[0] + side + size]
+        integral = np.zeros((cut.shape[0] + 1, cut.shape[1] + 1), dtype=np.int64)
+        np.cumsum(cut, axis=0, out=integral[1:, 1:])
+        np.cumsum(integral, axis=1, out=integral)
+        y, x = row[part] - top, col[part] - left
+        sums[part] = (
+            integral[y + size, x + size] - integral[y, x + size] - integral[y + size, x] + integral[y, x]
+        )
+        relieve()
     return sums
 
 
@@ -241,11 +255,15 @@ def gather(stack: "xr.Dataset", windows: "pd.DataFrame") -> NDArray[np.float32]:
     batch = np.empty((len(row), channels, size, size), dtype=np.float32)
     if not len(row):
         return batch
-    for channel, layer in enumerate(layers):
-        batch[:, channel] = _views(layer, size)[row, col]
+    # Window by window is measured to be the fastest; from north to south, so that a file is read in order.
+    for i in np.lexsort((col, row)).tolist():
+        batch[i, : len(layers)] = layers[:, row[i] : row[i] + size, col[i] : col[i] + size]
+        if i % _RELIEVED == 0:
+            relieve()
     if classes is not None:
-        part = _views(classes, size)[row, col]
-        batch[:, -1] = np.where(part < 0, np.float32(np.nan), part)
+        part = batch[:, -1]
+        part[...] = _views(classes, size)[row, col]
+        np.copyto(part, np.float32(np.nan), where=part < 0)
     return batch
 
 
@@ -274,11 +292,7 @@ def deposits_in(windows: "pd.DataFrame", grid: "GeoBox", coordinates: ArrayLike)
     row, col, size = _positions(windows)
     _check_inside(row, col, size, (grid.shape[0], grid.shape[1]))
     deposit_row, deposit_col, inside = pixel_index(grid, coordinates)
-    down = deposit_row[inside] - row[:, None]
-    across = deposit_col[inside] - col[:, None]
-    held = (down >= 0) & (down < size) & (across >= 0) & (across < size)
-    counts: NDArray[np.int64] = held.sum(axis=1, dtype=np.int64)
-    return counts
+    return points_in_windows(row, col, max(size, 1), deposit_row[inside], deposit_col[inside])
 
 
 def stitch(
@@ -305,18 +319,59 @@ def stitch(
         Where a window is no area, so that windows may overlap, an area reaches over the map, or the number
         of values is another.
     """
-    row, col, size = _positions(areas)
-    values = np.asarray(values, dtype=np.float32)
-    if values.shape not in {(len(row),), (len(row), size, size)}:
-        raise UsageError(
-            f"values of shape {values.shape} given for {len(row)} areas of {size} px; one per area or one "
-            "per pixel is needed: pass the areas they belong to"
-        )
-    _check_inside(row, col, size, shape)
-    if (areas["number"] < 1).any():
-        raise UsageError("windows without a number given; only areas can be put back: drop the others")
-    raster = np.full(shape, np.nan, dtype=np.float32)
-    if len(row):
-        whole = values if values.ndim == 3 else values[:, None, None]
-        _views(raster, size, writeable=True)[row, col] = whole
-    return raster
+    return AreaMap([values], areas, shape).block(slice(0, shape[0]), slice(0, shape[1]))
+
+
+class AreaMap:
+    """Areas put back on the map, a block at a time.
+
+    Parameters
+    ----------
+    values
+        One value per area, in one or more arrays that follow each other: each (n,), or pixels
+        (n, size, size), which may lie in files.
+    areas, shape
+        As of `stitch`.
+
+    Raises
+    ------
+    UsageError
+        As `stitch`.
+    """
+
+    def __init__(self, values: Sequence[NDArray[Any]], areas: "pd.DataFrame", shape: tuple[int, int]) -> None:
+        row, col, size = _positions(areas)
+        count, forms = sum(map(len, values)), {each.shape[1:] for each in values}
+        if count != len(row) or len(forms - {(), (size, size)}) or len(forms) > 1:
+            given = ", ".join(str(each.shape) for each in values)
+            raise UsageError(
+                f"values of shape {given} given for {len(row)} areas of {size} px; one per area or one "
+                "per pixel is needed: pass the areas they belong to"
+            )
+        _check_inside(row, col, size, shape)
+        if (areas["number"] < 1).any() or (size and ((row % size) | (col % size)).any()):
+            raise UsageError("windows without a number given; only areas can be put back: drop the others")
+        self._values, self._size = values, size or max(shape)
+        self._place = np.full((shape[0] // self._size + 1, shape[1] // self._size + 1), -1, dtype=np.int64)
+        self._place[row // self._size, col // self._size] = np.arange(len(row))
+
+    def block(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Return a part of the map, (rows, cols), NaN where there is no area."""
+        size = self._size
+        top, left = rows.start // size, cols.start // size
+        place = self._place[top : -(-rows.stop // size), left : -(-cols.stop // size)]
+        pixels = bool(self._values) and self._values[0].ndim == 3
+        tile = np.full((*place.shape, *((size, size) if pixels else (1, 1))), np.nan, dtype=np.float32)
+        start = 0
+        for each in self._values:
+            here = (place >= start) & (place < start + len(each))
+            found = np.asarray(each[place[here] - start], dtype=np.float32)
+            tile[here] = found if pixels else found[:, None, None]
+            start += len(each)
+        if not pixels:
+            tile = np.broadcast_to(tile, (*place.shape, size, size))
+        whole = tile.swapaxes(1, 2).reshape(place.shape[0] * size, place.shape[1] * size)
+        relieve()
+        return whole[rows.start - top * size : rows.stop - top * size, cols.start - left * size :][
+            :, : cols.stop - cols.start
+        ]

@@ -21,7 +21,16 @@ from gossan.cli.options import (
     Scheduler,
     app,
 )
-from gossan.cli.results import check_overrides, drawn_run, run_object, run_text
+from gossan.cli.results import (
+    asked_protocols,
+    asked_tables,
+    check_overrides,
+    drawn_run,
+    run_object,
+    run_text,
+    study_object,
+    study_text,
+)
 from gossan.cli.show import judge, progress, save, show_result
 
 __all__: list[str] = []
@@ -130,6 +139,41 @@ def run(
         checked = config.load_project(project, overrides or ())
         made = pipeline.run(checked, out, jobs=jobs, scheduler=scheduler, cluster=cluster, on_progress=show)
     show_result(run_object(made), as_json, run_text(made), drawn=lambda: drawn_run(made))
+
+
+@app.command()
+def study(
+    project: ProjectFile,
+    table: Annotated[
+        str, typer.Option("--table", help="2, 3, 4, 5, 6, several with commas, or all.")
+    ] = "all",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each row; under 5 it is a smoke test.")] = 5,
+    protocol: Annotated[str, typer.Option(help="strict, paper or both.")] = "strict",
+    out: Out = None,
+    overrides: Overrides = None,
+    jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    cluster: ClusterFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Rerun the paper's study on a project: its Tables 2 to 6 and Figures 2, 7 and 8."""
+    from gossan import config, study
+
+    tables, protocols = asked_tables(table), asked_protocols(protocol)
+    with progress() as show:
+        made = study.study(
+            config.load_project(project, overrides or ()),
+            out,
+            tables=tables,
+            seeds=seeds,
+            protocols=protocols,
+            jobs=jobs,
+            scheduler=scheduler,
+            cluster=cluster,
+            on_progress=show,
+        )
+    show_result(study_object(made), as_json, study_text(made))
 
 
 @app.command()

@@ -4,15 +4,25 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gossan.errors import SettingWarning
+from gossan.errors import SettingWarning, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from gossan.config import Settings
     from gossan.pipeline import Run
+    from gossan.study import Study
 
-__all__ = ["check_overrides", "drawn_run", "run_object", "run_text"]
+__all__ = [
+    "asked_protocols",
+    "asked_tables",
+    "check_overrides",
+    "drawn_run",
+    "run_object",
+    "run_text",
+    "study_object",
+    "study_text",
+]
 
 
 def run_object(made: "Run") -> dict[str, Any]:
@@ -81,3 +91,42 @@ def check_overrides(overrides: Sequence[str], used: str = "") -> "Settings":
             message = f"--set {text} has no effect here; give it to `gossan run`, which computes with it"
             warnings.warn(message, SettingWarning, stacklevel=2)
     return settings
+
+
+# ---- of a study
+
+
+def asked_tables(given: str) -> list[int]:
+    """Read ``--table``: numbers with commas, or all.
+
+    >>> asked_tables("3,6")
+    [3, 6]
+    """
+    every = {str(number): number for number in (2, 3, 4, 5, 6)}
+    wanted = list(every) if given.strip().lower() == "all" else [part.strip() for part in given.split(",")]
+    if odd := [part for part in wanted if part not in every]:
+        raise UsageError(f"--table {odd[0]!r} given; 2, 3, 4, 5, 6 with commas, or all: give one of them")
+    return [every[part] for part in wanted]
+
+
+def asked_protocols(given: str) -> list[Any]:
+    """Read ``--protocol``: strict, paper or both.
+
+    >>> asked_protocols("both")
+    ['strict', 'paper']
+    """
+    known = {"strict": ["strict"], "paper": ["paper"], "both": ["strict", "paper"]}
+    if given not in known:
+        raise UsageError(f"--protocol {given!r} given; it is strict, paper or both: change it")
+    return known[given]
+
+
+def study_object(made: "Study") -> dict[str, Any]:
+    """Give what ``--json`` prints of a study."""
+    return {"folder": str(made.folder), "runs": len(made.records), "failed": dict(made.failed)}
+
+
+def study_text(made: "Study") -> list[str]:
+    """Say in lines what came of a study."""
+    lines = [f"{len(made.records)} runs in {made.folder}: tables as .csv, .md and .tex, figures, study.json"]
+    return [*lines, *(f"failed: {name}: {why}" for name, why in made.failed.items())]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from gossan.balance import BalanceSettings
 from gossan.barren import BarrenSettings
+from gossan.dense import DenseSettings
 from gossan.errors import UsageError
 from gossan.explain import ExplainSettings
 from gossan.interpolate import InterpolateSettings
@@ -96,6 +97,7 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     targets: TargetSettings = field(default_factory=TargetSettings)
+    dense: DenseSettings = field(default_factory=DenseSettings)
     explain: ExplainSettings = field(default_factory=ExplainSettings)
 
 
@@ -200,6 +202,7 @@ LIMITS: Mapping[str, Limit] = {
     "interpolate.neighbours": _count,
     "interpolate.radius": _positive,
     "interpolate.max_gap": _positive,
+    "interpolate.error": _positive,
     "windows.size": Limit(least=16),
     "windows.size_m": _positive,
     "windows.strides": _count,
@@ -233,6 +236,7 @@ LIMITS: Mapping[str, Limit] = {
     "validation.inner": _amount,
     "targets.threshold": Limit(least=0, most=1),
     "targets.budget": Limit(over=0, most=1),
+    "dense.stride": _count,
     "explain.repeats": _count,
     "explain.steps": Limit(least=8),
 }

@@ -11,8 +11,8 @@ from gossan.balance import BalanceSettings
 from gossan.barren import BarrenSettings, choose_barren
 from gossan.errors import DataError
 from gossan.grid import pixel_index, resolution_of
-from gossan.hooks import Checkpoint, Progress, no_checkpoint, no_progress
-from gossan.recipe import Recipe, WindowSet, covered_pixels
+from gossan.hooks import Checkpoint, MakeArray, Progress, in_memory, no_checkpoint, no_progress
+from gossan.recipe import Recipe, WindowSet, covered_ground
 from gossan.screen import (
     ScreenSettings,
     moved_camps,
@@ -80,6 +80,8 @@ def training_samples(
     index: NDArray[np.intp],
     deposits: NDArray[np.float64],
     distance: float,
+    *,
+    make: MakeArray = in_memory,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Find the samples that a training part may be screened with.
 
@@ -94,15 +96,15 @@ def training_samples(
         All known deposits, (n, 2), metres.
     distance
         A sample this close to a deposit, in metres, counts as ore.
+    make
+        Makes the array of the ground.
 
     Returns
     -------
     used (n,), is_ore (n,) among all samples, and the ground the training windows cover (row, col).
     """
     grid = ground.grid
-    covered = (
-        covered_pixels(ground.windows.iloc[index], ground.stack["valid"].shape) & ground.stack["valid"].values
-    )
+    covered = covered_ground(ground.windows.iloc[index], ground.stack["valid"].values, make)
     inside = _holds(covered, *pixel_index(grid, samples.coordinates))
     known = _holds(covered, *pixel_index(grid, deposits))
     is_ore = ore_samples(samples.coordinates, deposits[known], distance)
@@ -130,6 +132,7 @@ def screen_part(
     settings: ScreenSettings,
     protocol: str = "strict",
     seed: Sequence[int],
+    make: MakeArray = in_memory,
 ) -> "pd.DataFrame":
     """Screen the elements (S1) with the training part's samples only.
 
@@ -145,6 +148,8 @@ def screen_part(
         Side of the blocks that samples are dealt to folds in, metres.
     seed
         Entropy of the draws.
+    make
+        Makes the array of the ground that the part covers.
 
     Returns
     -------
@@ -157,7 +162,7 @@ def screen_part(
     """
     from scipy.spatial import cKDTree
 
-    used, is_ore, covered = training_samples(samples, ground, part_index, deposits, distance)
+    used, is_ore, covered = training_samples(samples, ground, part_index, deposits, distance, make=make)
     if np.count_nonzero(is_ore) < 2:
         raise DataError(
             f"{np.count_nonzero(is_ore)} samples lie within {distance:.0f} m of a training deposit; the "

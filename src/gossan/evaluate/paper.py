@@ -5,7 +5,7 @@ balanced like the training part: ore windows times four by SMOTE among the test 
 barren ones. Scores under it are too good; they are computed to say by how much.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,12 @@ class SyntheticWindows(WindowSet):
         self.plan = plan
         self.seed = list(seed)
 
+    def around(self, halo: int) -> Self:
+        """Return the same windows, read with so many pixels on every side."""
+        wide = super().around(halo)
+        wide.parents = self.parents.around(halo)
+        return wide
+
     def read_masked(self, index: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return mixed windows and the valid pixels of their first parents."""
         plan = self.plan
@@ -71,8 +77,14 @@ def paper_predictions(
     fold: int,
     seed: "Sequence[int]",
     balance: BalanceSettings | None = None,
+    copies: float | None = None,
 ) -> "pd.DataFrame":
     """Score a test part that is balanced as the paper balances it.
+
+    Parameters
+    ----------
+    copies
+        Noisy copies of barren test windows for each of them; None for as many as in training.
 
     Returns
     -------
@@ -87,7 +99,7 @@ def paper_predictions(
     is_ore = ground.is_ore[test]
     how = balance or BalanceSettings()
     several = np.count_nonzero(is_ore) > 1
-    how = BalanceSettings("smote" if several else "none", how.factor, how.noise_variance)
+    how = BalanceSettings("smote" if several else "none", how.factor, how.noise_variance, copies)
     gram = inner_products(real.read, np.flatnonzero(is_ore)) if several else None
     plan = plan_balance(is_ore, how, gram=gram, seed=seed, protocol="paper")
     answer = scorer.predict(SyntheticWindows(ground.stack, windows, recipe, plan, seed))

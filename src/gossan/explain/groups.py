@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import UsageError
+from gossan.grid import MaskedPixels
+from gossan.mapped import relieve
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -141,12 +143,13 @@ def _sample(
     """Draw valid pixels, (pixel, channel)."""
     entropy = [seed] if isinstance(seed, int) else list(seed)
     rng = np.random.default_rng(np.random.SeedSequence(entropy))
-    ground = np.flatnonzero(stack["valid"].values)
-    drawn = np.sort(rng.choice(ground, min(pixels, len(ground)), replace=False))
-    layers = stack["layers"].data
-    row, col = np.unravel_index(drawn, layers.shape[1:])
-    columns = [layers[channel][row, col] for channel in channels]
-    return np.stack(columns, axis=1) if columns else np.empty((len(drawn), 0), dtype=np.float32)
+    ground = MaskedPixels(stack["valid"].values)
+    row, col = ground.at(np.sort(rng.choice(ground.count, min(pixels, ground.count), replace=False)))
+    layers, columns = stack["layers"].data, []
+    for channel in channels:
+        columns.append(layers[channel][row, col])
+        relieve()
+    return np.stack(columns, axis=1) if columns else np.empty((len(row), 0), dtype=np.float32)
 
 
 def _clusters(sample: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gossan.errors import DataWarning, UsageError
 from gossan.explain.groups import Group, group_channels
 from gossan.explain.views import neutral
-from gossan.hooks import Progress, no_progress
+from gossan.hooks import MakeArray, Progress, in_memory, no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def attention_weights(
     def look(net: "nn.Module", x: "Tensor", valid: "Tensor") -> "Tensor":
         return cast("MFAF", net).channel_weights(x).movedim(1, 0)
 
-    weights = network.look_inside(look, windows, progress=progress).mean(axis=0, dtype=np.float64)
+    weights = network.look_inside(look, windows, dtype=np.float64, progress=progress)
     mixed = network.model.mix
     factors = [f"mixed map {i + 1}" if mixed else name for i, name in enumerate(windows.channels)]
     rates = cast("MFAF", network.members_[0]).rates
@@ -86,12 +86,21 @@ def attention_weights(
 
 
 def spatial_maps(
-    scorer: "Scorer", windows: "WindowSet", *, progress: Progress = no_progress
+    scorer: "Scorer",
+    windows: "WindowSet",
+    *,
+    make: MakeArray = in_memory,
+    progress: Progress = no_progress,
 ) -> NDArray[np.float32]:
     """Return the spatial attention of MFAF (equation 8), mean over branches and ensemble.
 
     The last convolution is coarser than the window: its cells are spread bilinearly and each saw more ground
     than it covers.
+
+    Parameters
+    ----------
+    make
+        Makes the array that is returned.
 
     Returns
     -------
@@ -114,7 +123,13 @@ def spatial_maps(
         weights = cast("MFAF", net).spatial_weights(x).float().mean(dim=0)[:, None]
         return interpolate(weights, size=x.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
-    return np.asarray(network.look_inside(look, windows, progress=progress).mean(axis=0))
+    return _inner(network.look_inside(look, windows, make=make, progress=progress), windows.size)
+
+
+def _inner(maps: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Cut off the pixels that a network with a halo reads around its windows."""
+    halo = (maps.shape[-1] - size) // 2
+    return np.asarray(maps[..., halo : halo + size, halo : halo + size]) if halo else maps
 
 
 def agreement(prediction: "Prediction") -> NDArray[np.float64]:
@@ -134,6 +149,7 @@ def integrated_gradients(
     steps: int = 32,
     fill: NDArray[np.float32] | None = None,
     batch: int = _GRADIENT_BATCH,
+    make: MakeArray = in_memory,
     progress: Progress = no_progress,
 ) -> NDArray[np.float32]:
     """Share each window's logit margin out to groups and pixels (Sundararajan et al. 2017, by captum).
@@ -154,6 +170,8 @@ def integrated_gradients(
         As in `reasons`.
     batch
         Windows at once, at least 1.
+    make
+        Makes the array that is returned.
 
     Returns
     -------
@@ -174,11 +192,11 @@ def integrated_gradients(
     def difference(net: "nn.Module", x: "Tensor", valid: "Tensor") -> "Tensor":
         return _margin(net, x) - _margin(net, baseline(x, valid))
 
-    shares = network.look_inside(attribute, windows, batch=batch, gradients=True, progress=progress)
-    found: NDArray[np.float32] = shares.mean(axis=0)
-    expected = network.look_inside(difference, windows, gradients=True).mean(axis=0)
-    _judge(found.sum(axis=(1, 2, 3), dtype=np.float64), expected, steps)
-    return found
+    found = network.look_inside(attribute, windows, batch=batch, gradients=True, make=make, progress=progress)
+    expected = network.look_inside(difference, windows, gradients=True)
+    sums = [each.sum(axis=(1, 2, 3), dtype=np.float64) for each in np.array_split(found, len(found) or 1)]
+    _judge(np.concatenate(sums), expected, steps)
+    return _inner(found, windows.size)
 
 
 def _baseline(

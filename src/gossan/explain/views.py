@@ -32,6 +32,9 @@ class _View:
     def __len__(self) -> int:
         return len(self._windows)
 
+    def around(self, halo: int) -> "_View":
+        return _View(self._windows.around(halo), self._change)
+
     def read(self, index: Index) -> NDArray[np.float32]:
         return self.read_masked(index)[0]
 
@@ -59,7 +62,8 @@ def swapped(windows: "WindowSet", channels: Index, source: Index) -> "WindowSet"
     fill = neutral(windows)
 
     def change(x: NDArray[np.float32], valid: NDArray[np.bool_], index: Index) -> NDArray[np.float32]:
-        other, there = windows.read_masked(source[index])
+        halo = (x.shape[-1] - windows.size) // 2
+        other, there = (windows.around(halo) if halo else windows).read_masked(source[index])
         maps = np.where(there[:, None], other[:, channels], fill[channels, None, None])
         x[:, channels] = maps * valid[:, None]
         return x

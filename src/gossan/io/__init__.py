@@ -2,17 +2,22 @@
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
 ``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``, ``rows``, ``where``,
-``analyses``, ``points``, ``outputs``, ``made``.
+``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
+``qgis``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
 
 from gossan.io.files import file_hash
+from gossan.io.gpx import write_gpx
 from gossan.io.made import read_truth, write_survey
 from gossan.io.outputs import (
+    Band,
     read_layers,
     read_stack,
+    thin_stack,
     write_bands,
+    write_bytes,
     write_csv,
     write_json,
     write_layers,
@@ -20,10 +25,20 @@ from gossan.io.outputs import (
     write_stack,
 )
 from gossan.io.points import read_deposits, read_samples
-from gossan.io.rasters import read_raster, read_raster_bands
+from gossan.io.qgis import MapLayer, write_layer_styles, write_project, write_style
+from gossan.io.rasters import read_raster, read_raster_bands, thin_bands
+from gossan.io.strips import write_strips
+from gossan.io.styles import Label, RasterStyle, Stop, Symbol, VectorStyle
 from gossan.io.vectors import read_area, read_faults, read_geology
 
 __all__ = [
+    "Band",
+    "Label",
+    "MapLayer",
+    "RasterStyle",
+    "Stop",
+    "Symbol",
+    "VectorStyle",
     "file_hash",
     "read_area",
     "read_deposits",
@@ -35,11 +50,19 @@ __all__ = [
     "read_samples",
     "read_stack",
     "read_truth",
+    "thin_bands",
+    "thin_stack",
     "write_bands",
+    "write_bytes",
     "write_csv",
+    "write_gpx",
     "write_json",
+    "write_layer_styles",
     "write_layers",
+    "write_project",
     "write_prospectivity",
     "write_stack",
+    "write_strips",
+    "write_style",
     "write_survey",
 ]

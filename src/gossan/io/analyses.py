@@ -24,6 +24,7 @@ _MUCH_CENSORED = 0.3
 _MANY_ZEROS = 0.3
 _FAR = 10**2.5  # a unit mistaken is a factor of 1000 and more; a real median seldom strays 300 times
 _FEWEST = 10  # values for a median that means something
+_NAMED = 6  # elements that a warning names; the others are counted
 _LEAST_SHARE = 0.01  # of the rows: with fewer values an element that nobody asked for is left out
 _WHOLE = {"pct": 1e2, "ppm": 1e6, "ppb": 1e9, "ppt": 1e12}
 _BELOW_SIGNS = ("<", "l", "n", "u", "b", "nd", "bdl", "lt", "below")
@@ -179,46 +180,55 @@ def _no_contrast(
 
 
 def _warn(counts: Mapping[str, Any]) -> None:
+    """Warn of each kind of thing that was left out, replaced or doubted, once for all elements."""
     left_out, elements = counts["left_out"], counts["elements"]
-    told = [
+    used = {name: found for name, found in elements.items() if name not in left_out}
+    unknown = counts["qualifiers"]["unknown"]
+    left = [
         f"{', '.join(name for name, its in left_out.items() if its == why)} left out ({why})"
         for why in dict.fromkeys(left_out.values())
     ]
-    for name, found in elements.items():
-        told += _told(name, found, left_out=name in left_out)
     zeros = [
         f"{name} {found['zero']}"
-        for name, found in elements.items()
-        if name not in left_out and (found.get("zero", 0) * (1 - _MANY_ZEROS) > _MANY_ZEROS * _valued(found))
+        for name, found in sorted(used.items(), key=lambda item: -item[1].get("zero", 0))
+        if found.get("zero", 0) * (1 - _MANY_ZEROS) > _MANY_ZEROS * _valued(found)
     ]
-    if zeros:
-        told.append(f"zeros, not analysed or below detection, are taken as missing: {', '.join(zeros)}")
-    if counts["alternatives"]:
-        told.append(
-            "of several columns for one element the one with the most values is used: " + _used(counts)
-        )
-    if counts["suspect_units"]:
-        told.append(f"medians far from the upper crust's, a wrong unit perhaps: {_suspected(counts)}")
-    if unknown := counts["qualifiers"]["unknown"]:
-        told.append("qualifiers not understood: " + ", ".join(f"{n} {sign!r}" for sign, n in unknown.items()))
-    if told:
-        warnings.warn(f"samples: {'; '.join(told)}", DataWarning, stacklevel=5)
+    for what, parts in (
+        ("", left),
+        ("", [text for name, found in used.items() if (text := _censored(name, found))]),
+        ("taken as missing: ", [text for name, found in elements.items() for text in _lost(name, found)]),
+        ("zeros, not analysed or below detection, are taken as missing: ", _some(zeros)),
+        ("of several columns for one element the one with the most values is used: ", _some(_used(counts))),
+        ("medians far from the upper crust's, a wrong unit perhaps: ", _some(_suspected(counts))),
+        ("qualifiers not understood: ", [f"{n} {sign!r}" for sign, n in unknown.items()]),
+    ):
+        if parts:
+            warnings.warn(f"samples: {what}{', '.join(parts)}", DataWarning, stacklevel=5)
 
 
-def _used(counts: Mapping[str, Any]) -> str:
-    return ", ".join(
+def _some(parts: Sequence[str]) -> list[str]:
+    """Name the first and count the others."""
+    more = len(parts) - _NAMED
+    return [*parts[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _used(counts: Mapping[str, Any]) -> list[str]:
+    return [
         f"{counts['elements'][name]['column']} not {' or '.join(others)}"
         for name, others in counts["alternatives"].items()
-    )
+        if name not in counts["left_out"]
+    ]
 
 
-def _suspected(counts: Mapping[str, Any]) -> str:
+def _suspected(counts: Mapping[str, Any]) -> list[str]:
+    """Say how far medians are off, the farthest first."""
     told = []
-    for name, found in counts["suspect_units"].items():
+    odd = counts["suspect_units"].items()
+    for name, found in sorted(odd, key=lambda item: -abs(np.log(item[1]["factor"]))):
         factor = found["factor"]
-        times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.0f} of"
+        times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
         told.append(f"{name} {times} {found['crust_ppm']:g} ppm")
-    return ", ".join(told)
+    return told
 
 
 def _valued(found: Mapping[str, Any]) -> int:
@@ -226,17 +236,17 @@ def _valued(found: Mapping[str, Any]) -> int:
     return int(found["measured"] + found.get("below", 0) + found.get("above", 0))
 
 
-def _told(name: str, found: Mapping[str, Any], *, left_out: bool) -> list[str]:
-    told = []
+def _censored(name: str, found: Mapping[str, Any]) -> str:
     below = found.get("below", 0)
-    if not left_out and below > _MUCH_CENSORED * _valued(found):
-        told.append(f"{name} {100 * below / _valued(found):.0f} % below detection")
-    if "text" in found:
-        told.append(f"{name} has {found['text']} cells of other text, taken as missing")
-    if "over_100_pct" in found:
-        told.append(f"{name} has {found['over_100_pct']} values over 100 %, taken as missing")
-    if "above_unknown_limit" in found:
-        told.append(
-            f"{name} has {found['above_unknown_limit']} values over an unknown limit, taken as missing"
-        )
-    return told
+    much = below > _MUCH_CENSORED * _valued(found)
+    return f"{name} {100 * below / _valued(found):.0f} % below detection" if much else ""
+
+
+def _lost(name: str, found: Mapping[str, Any]) -> list[str]:
+    """Say which cells that are not empty have no value."""
+    kinds = {
+        "text": "cells of other text",
+        "over_100_pct": "values over 100 %",
+        "above_unknown_limit": "values over an unknown limit",
+    }
+    return [f"{name} has {found[rule]} {words}" for rule, words in kinds.items() if rule in found]

@@ -31,6 +31,24 @@ _SIDECARS: dict[str, tuple[str, ...]] = {
 }
 _BLOCK = 1 << 20
 
+_AS_TABLE = "save it as .xlsx or .csv"
+_AS_LAYER = "export its layer as GeoPackage (.gpkg), from QGIS or with ogr2ogr"
+_AS_RASTER = "export it as GeoTIFF (.tif), from QGIS or with gdal_translate"
+#: What to do with formats that surveys and laboratories send too, by their endings.
+_INSTEAD = {
+    **dict.fromkeys(
+        (".xls", ".xlsb", ".ods", ".numbers", ".mdb", ".accdb", ".sif", ".dbf", ".gz"), _AS_TABLE
+    ),
+    **dict.fromkeys(
+        (".tab", ".mif", ".mid", ".kml", ".kmz", ".gpx", ".gdb", ".dxf", ".dgn", ".e00"), _AS_LAYER
+    ),
+    **dict.fromkeys(
+        (".ers", ".grd", ".gxf", ".nc", ".bil", ".flt", ".jp2", ".ecw", ".adf", ".dem"), _AS_RASTER
+    ),
+    **dict.fromkeys((".zip", ".7z", ".rar"), "unpack it and give the file inside"),
+    **dict.fromkeys((".shx", ".prj", ".cpg"), "give the .shp beside it"),
+}
+
 #: What may open a raster, by its ending: none of these goes to the network.
 _DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".asc": "AAIGrid", ".img": "HFA", ".vrt": "VRT"}
 #: How a vector file begins; a description of a service under such a name would be fetched from the network.
@@ -62,9 +80,9 @@ def check_file(path: Path, what: str) -> None:
         there = folder = False
     if not there:
         found = "is a folder" if folder else "does not exist"
-        raise MissingFileError(
-            f"{what} file {_shown(str(path))} {found}; give the path of a file, from [project] data"
-        )
+        instead = _INSTEAD.get(path.suffix.lower()) if folder else None
+        instead = instead or "give the path of a file, from [project] data"
+        raise MissingFileError(f"{what} file {_shown(str(path))} {found}; {instead}")
 
 
 def _shown(text: str) -> str:
@@ -87,9 +105,8 @@ def file_kind(path: Path, what: str, allowed: tuple[Kind, ...]) -> Kind:
     kind = _KINDS.get(path.suffix.lower())
     if kind is None or kind not in allowed:
         endings = ", ".join(ending for ending, its in _KINDS.items() if its in allowed)
-        raise UsageError(
-            f"{what} file {path.name} ends in {path.suffix!r}; allowed are {endings}; convert the file"
-        )
+        instead = _INSTEAD.get(path.suffix.lower(), "convert the file")
+        raise UsageError(f"{what} file {path.name} ends in {path.suffix!r}; allowed are {endings}; {instead}")
     return kind
 
 

@@ -5,18 +5,21 @@ The same content always gives the same bytes.
 
 import json
 import math
+import shutil
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import DataError, UsageError
+from gossan.grid import tiles
 from gossan.io.files import file_kind, replacing
-from gossan.io.rasters import grid_of
+from gossan.io.rasters import grid_of, thin_bands
+from gossan.mapped import relieve
 from gossan.survey import make_stack
 
 if TYPE_CHECKING:
@@ -26,9 +29,15 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 __all__ = [
+    "STYLES",
+    "Band",
+    "copied",
+    "fixed_date",
     "read_layers",
     "read_stack",
+    "thin_stack",
     "write_bands",
+    "write_bytes",
     "write_csv",
     "write_json",
     "write_layers",
@@ -36,9 +45,16 @@ __all__ = [
     "write_stack",
 ]
 
+#: A band of a raster: an array (row, col), or what gives a block of it for slices of rows and columns.
+Band: TypeAlias = NDArray[Any] | Callable[[slice, slice], NDArray[np.float32]]
+
+#: Side of the blocks that rasters are written in, pixels, and bytes that GDAL may keep of them.
+_SIDE, _CACHE = 512, 64 << 20
 #: The clock that GeoPackages are written with.
 _FIXED_DATE = "2023-01-01T00:00:00.000Z"
 _CLASSES = "classes"
+#: The table in which QGIS keeps the styles of a GeoPackage.
+STYLES = "layer_styles"
 #: What starts a formula or a call to a program, and what may stand before it unseen.
 _FORMULA = ("=", "+", "-", "\u2212", "@", "|", "%")
 _UNSEEN = "".join(map(chr, range(0x21))) + "\x7f\xa0\u200b\u200c\u200d\u2060\ufeff"
@@ -55,15 +71,17 @@ def write_stack(path: Path, stack: "xr.Dataset") -> None:
     from odc.geo.geobox import GeoBox
     from odc.geo.xr import ODCExtensionDs
 
-    layers = stack["layers"]
-    bands = {str(name): layers[n].values for n, name in enumerate(stack["channel"].values)}
+    layers = stack["layers"].values
+    bands: dict[str, Band] = {str(name): layers[n] for n, name in enumerate(stack["channel"].values)}
     units = [str(unit) for unit in stack["units"].values]
     tags = {"GOSSAN_CLASS_NAMES": json.dumps(list(stack.attrs.get("class_names", ())))}
     if _CLASSES in stack:
         if _CLASSES in bands:
             raise UsageError(f"a channel is called {_CLASSES!r}; that name is the geology's; rename it")
         classes = stack[_CLASSES].values
-        bands[_CLASSES] = np.where(classes < 0, np.nan, classes).astype(np.float32)
+        bands[_CLASSES] = lambda rows, cols: np.where(
+            classes[rows, cols] < 0, np.nan, classes[rows, cols]
+        ).astype(np.float32)
         units.append("class")
     grid = ODCExtensionDs(stack).geobox
     if not isinstance(grid, GeoBox):
@@ -97,29 +115,55 @@ def read_stack(path: Path) -> "xr.Dataset":
     return make_stack(grid, layers, units, classes=numbers, class_names=names)
 
 
+def thin_stack(path: Path, most: int) -> "xr.Dataset":
+    """Read every k-th pixel of a Stack, so that its longer side has at most ``most``, to be drawn.
+
+    Returns
+    -------
+    As `read_stack`, on a coarser grid; ``attrs["class_counts"]`` holds the pixels of each class in the file.
+
+    Raises
+    ------
+    DataError
+        The file is no stack.
+    """
+    bands, grid, about = thin_bands(path, most, counted=_CLASSES)
+    names = json.loads(about.tags.get("GOSSAN_CLASS_NAMES", "null"))
+    if names is None or not all(about.names):
+        raise DataError(f"{path.name} is no stack of this package; give the stack.tif of a run")
+    classes = bands.pop(_CLASSES, None)
+    numbers = None if classes is None else np.where(np.isnan(classes), -1, classes).astype(np.int16)
+    stack = make_stack(grid, bands, about.units, classes=numbers, class_names=names)
+    stack.attrs["class_counts"] = [about.counts.get(number, 0) for number in range(len(names))]
+    return stack
+
+
 def write_prospectivity(
     path: Path,
     grid: "GeoBox",
-    score: NDArray[np.floating[Any]] | None,
-    spread: NDArray[np.floating[Any]] | None,
-    final: NDArray[np.floating[Any]] | None,
+    score: Band | None,
+    spread: Band | None,
+    final: Band | None,
 ) -> None:
     """Write the map as a cloud-optimised GeoTIFF with the bands ``score``, ``spread`` and ``final``.
 
     Parameters
     ----------
     score, spread, final
-        (row, col), NaN = not scored; None leaves the band empty.
+        As of `write_bands`, NaN = not scored; None leaves the band empty.
     """
-    empty = np.full(grid.shape, np.nan, dtype=np.float32)
     bands = {"score": score, "spread": spread, "final": final}
-    write_bands(path, grid, {name: empty if band is None else band for name, band in bands.items()})
+    write_bands(path, grid, {name: _empty if band is None else band for name, band in bands.items()})
+
+
+def _empty(rows: slice, cols: slice) -> NDArray[np.float32]:
+    return np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan, dtype=np.float32)
 
 
 def write_bands(
     path: Path,
     grid: "GeoBox",
-    bands: Mapping[str, NDArray[Any]],
+    bands: Mapping[str, Band],
     *,
     units: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
@@ -127,30 +171,49 @@ def write_bands(
 ) -> None:
     """Write named float32 bands on a grid, NaN = nodata, as a cloud-optimised or a plain tiled GeoTIFF.
 
+    A block at a time: a cloud-optimised file is a copy of a tiled one, since writing it directly would take
+    the whole raster into memory.
+
+    Parameters
+    ----------
+    bands
+        Each an array (row, col), in memory or in a file, or what gives float32 (rows, cols) for two slices.
+
     Raises
     ------
     UsageError
         A band does not have the grid's shape.
     """
     import rasterio
+    from rasterio.shutil import copy
 
-    odd = [f"{name} {band.shape}" for name, band in bands.items() if band.shape != tuple(grid.shape)]
+    shapes = {name: band.shape for name, band in bands.items() if isinstance(band, np.ndarray)}
+    odd = [f"{name} {shape}" for name, shape in shapes.items() if shape != tuple(grid.shape)]
     if odd:
         raise UsageError(
             f"bands {', '.join(odd)} do not have the grid's shape {tuple(grid.shape)}; resample them"
         )
-    layout = (
-        {"driver": "COG", "blocksize": 512}
-        if cloud
-        else {
-            "driver": "GTiff",
-            "tiled": True,
-            "blockxsize": 256,
-            "blockysize": 256,
-            "interleave": "band",
-        }
-    )
-    profile = layout | {
+    with replacing(path) as temporary, rasterio.Env(GDAL_CACHEMAX=_CACHE):
+        if not cloud:
+            _write_tiles(temporary, grid, bands, units, tags or {})
+            return
+        tiled = temporary.with_name(f"{temporary.name}.tiles")
+        _write_tiles(tiled, grid, bands, units, tags or {})
+        copy(tiled, temporary, driver="COG", blocksize=_SIDE, compress="deflate", bigtiff="if_safer")
+
+
+def _write_tiles(
+    path: Path, grid: "GeoBox", bands: Mapping[str, Band], units: Sequence[str], tags: Mapping[str, str]
+) -> None:
+    import rasterio
+    from rasterio.windows import Window
+
+    profile = {
+        "driver": "GTiff",
+        "tiled": True,
+        "blockxsize": 256,
+        "blockysize": 256,
+        "interleave": "band",
         "height": grid.shape[0],
         "width": grid.shape[1],
         "count": len(bands),
@@ -161,10 +224,15 @@ def write_bands(
         "compress": "deflate",
         "bigtiff": "if_safer",
     }
-    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
-        file.update_tags(**(tags or {}))
+    with rasterio.open(path, "w", **profile) as file:
+        file.update_tags(**tags)
         for number, (name, band) in enumerate(bands.items(), 1):
-            file.write(band.astype(np.float32, copy=False), number)
+            for rows, cols in tiles(grid.shape, _SIDE):
+                block = band[rows, cols] if isinstance(band, np.ndarray) else band(rows, cols)
+                file.write(
+                    block.astype(np.float32, copy=False), number, window=Window.from_slices(rows, cols)
+                )
+                relieve()
             file.set_band_description(number, name)
         if units:
             file.units = tuple(units)
@@ -192,7 +260,7 @@ def write_layers(path: Path, layers: Mapping[str, "gpd.GeoDataFrame"]) -> None:
 
 
 def read_layers(path: Path) -> dict[str, "gpd.GeoDataFrame"]:
-    """Read every layer of a GeoPackage by its name.
+    """Read every layer of a GeoPackage by its name; the table of styles is none.
 
     Raises
     ------
@@ -203,9 +271,23 @@ def read_layers(path: Path) -> dict[str, "gpd.GeoDataFrame"]:
 
     file_kind(path, "layers", ("vector",))
     try:
-        return {str(name): pyogrio.read_dataframe(path, layer=name) for name, _ in pyogrio.list_layers(path)}
+        names = [str(name) for name, _ in pyogrio.list_layers(path) if name != STYLES]
+        return {name: pyogrio.read_dataframe(path, layer=name) for name in names}
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def copied(path: Path) -> Iterator[Path]:
+    """Yield a copy of a file that is to be changed, and put it in its place when all went well."""
+    with replacing(path) as temporary:
+        shutil.copyfile(path, temporary)
+        yield temporary
+
+
+def fixed_date() -> str:
+    """Return the date that stands in GeoPackages."""
+    return _FIXED_DATE
 
 
 @contextmanager
@@ -234,6 +316,12 @@ def write_csv(path: Path, table: "pd.DataFrame") -> None:
     safe.columns = [_harmless(name) for name in safe.columns]
     with replacing(path) as temporary:
         safe.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

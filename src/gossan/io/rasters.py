@@ -1,13 +1,18 @@
 """Rasters: further evidence layers, each on its own grid, and bands written by this package."""
 
+import math
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gossan import mapped
 from gossan.errors import DataError, UsageError
+from gossan.grid import tiles
+from gossan.hooks import in_memory
 from gossan.io.crs import choose_crs, plain_crs
 from gossan.io.files import check_content, driver_of, file_kind
 from gossan.survey import Layer, RasterSource
@@ -15,9 +20,13 @@ from gossan.survey import Layer, RasterSource
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["grid_of", "read_raster", "read_raster_bands"]
+__all__ = ["About", "grid_of", "read_raster", "read_raster_bands", "thin_bands"]
 
 _MOST_PIXELS = 500_000_000  # 2 GB as float32: more is a mistake or needs cutting first
+#: Pixels from which a raster is kept in a file.
+_LARGE = 1 << 25
+#: Rows that are read at once, and bytes that GDAL may keep of a file.
+_STRIP, _CACHE = 512, 64 << 20
 _MOST_CLASS = 2**24  # whole numbers up to here are exact in float32
 _ABSURD = 1e30  # undeclared nodata of many programs is -1.7e308, -3.4e38 or 1e31
 
@@ -25,7 +34,7 @@ _ABSURD = 1e30  # undeclared nodata of many programs is -1.7e308, -3.4e38 or 1e3
 def read_raster(
     path: Path, source: RasterSource, crs: Any, *, what: str = "rasters"
 ) -> tuple[Layer, dict[str, Any]]:
-    """Read one band on its own grid.
+    """Read one band on its own grid, a strip at a time; a large one is kept in a file, not in memory.
 
     Nodata compares equal in the band's own type, so a valid value beside it stays. Values beyond 1e30
     are taken for undeclared nodata. Scale and offset of the band are applied.
@@ -50,22 +59,13 @@ def read_raster(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             with rasterio.open(path, driver=driver_of(path)) as file:
-                values, missing = _read_band(file, path, source.band, what)
+                layer, counts = _read_band(file, path, source, what)
                 grid, told = _grid(file, path, source.crs, crs, what)
                 unit = file.units[source.band - 1] or ""
     except rasterio.errors.RasterioError as error:
         said = " ".join(str(error.__cause__ or error).split())
         raise DataError(f"{what} file {path.name} cannot be read: {said}; repair or re-export it") from error
-    name = source.name or path.stem
-    if missing.all():
-        raise DataError(
-            f"{what} layer {name!r} has no value in any pixel; one at least is needed; leave it out"
-        )
-    if source.kind == "class":
-        _check_classes(values[~missing], name)
-    layer = np.where(missing, np.nan, values).astype(np.float32)
-    counts = {"name": name, "band": source.band, "pixels": layer.size, "missing": int(missing.sum()), **told}
-    return Layer(name, layer, grid, source.kind, unit), counts
+    return Layer(counts["name"], layer, grid, source.kind, unit), {**counts, **told}
 
 
 def read_raster_bands(path: Path) -> tuple[dict[str, NDArray[np.float32]], "GeoBox"]:
@@ -87,6 +87,74 @@ def read_raster_bands(path: Path) -> tuple[dict[str, NDArray[np.float32]], "GeoB
         raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
 
 
+@dataclass(frozen=True)
+class About:
+    """What a raster says of its bands: names and units in order, tags, and counts of one band's numbers."""
+
+    names: tuple[str | None, ...]
+    units: dict[str, str]
+    tags: dict[str, str]
+    counts: dict[int, int]
+
+
+def thin_bands(
+    path: Path, most: int, *, counted: str | None = None
+) -> tuple[dict[str, NDArray[np.float32]], "GeoBox", About]:
+    """Read every k-th pixel of a raster of this package, a strip at a time.
+
+    Parameters
+    ----------
+    most
+        Pixels that the longer side may have, >= 1.
+    counted
+        Band of whole numbers, 0 and more, of which all pixels are counted.
+
+    Returns
+    -------
+    The bands by name, their grid, and what the file says of them.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
+    import rasterio
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    file_kind(path, "raster", ("raster",))
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(path) as file:
+            grid = grid_of(file)
+            step = max(1, math.ceil(max(file.shape) / most))
+            names = [name or f"band {n}" for n, name in enumerate(file.descriptions, 1)]
+            counts: dict[int, int] = {}
+            bands = {
+                name: _thinned(file, n, step, counts if name == counted else None)
+                for n, name in enumerate(names, 1)
+            }
+            units = dict(zip(names, (unit or "" for unit in file.units), strict=True))
+            about = About(file.descriptions, units, file.tags(), counts)
+    except rasterio.errors.RasterioError as error:
+        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    shape = next(iter(bands.values())).shape
+    return bands, GeoBox(shape, grid.affine * Affine.scale(step), grid.crs), about
+
+
+def _thinned(file: Any, band: int, step: int, counts: dict[int, int] | None) -> NDArray[np.float32]:
+    """Keep the pixels that `gossan.plots` keeps: from half a step on, one a step."""
+    from rasterio.windows import Window
+
+    kept = []
+    for rows, _ in tiles((file.height, 1), _STRIP):
+        strip = file.read(band, window=Window(0, rows.start, file.width, rows.stop - rows.start))
+        kept.append(strip[(step // 2 - rows.start) % step :: step, step // 2 :: step])
+        if counts is not None:
+            for number, many in zip(*np.unique(strip[strip >= 0], return_counts=True), strict=True):
+                counts[int(number)] = counts.get(int(number), 0) + int(many)
+    return np.concatenate(kept)
+
+
 def grid_of(file: Any) -> "GeoBox":
     """Grid of an open raster, its CRS by number where it has one, so that equal grids compare equal."""
     from odc.geo.geobox import GeoBox
@@ -96,8 +164,35 @@ def grid_of(file: Any) -> "GeoBox":
     return GeoBox((file.height, file.width), file.transform, plain_crs(file.crs.to_wkt()))
 
 
-def _read_band(file: Any, path: Path, band: int, what: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Read values, and where there are none."""
+def _read_band(
+    file: Any, path: Path, source: RasterSource, what: str
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """Read the values, NaN where there are none, and count."""
+    _check_band(file, path, source.band, what)
+    name = source.name or path.stem
+    layer: NDArray[np.float32] = (mapped.scratch if file.width * file.height > _LARGE else in_memory)(
+        (file.height, file.width), np.float32
+    )
+    gone = odd = 0
+    for rows, _ in tiles((file.height, 1), _STRIP):
+        values, missing = _read_rows(file, source.band, rows)
+        layer[rows] = np.where(missing, np.nan, values)
+        gone += int(missing.sum())
+        odd += _count_odd(values[~missing]) if source.kind == "class" else 0
+        mapped.relieve()
+    if gone == layer.size:
+        raise DataError(
+            f"{what} layer {name!r} has no value in any pixel; one at least is needed; leave it out"
+        )
+    if odd:
+        raise DataError(
+            f"class raster {name!r} has {odd} pixels that are no whole numbers up to {_MOST_CLASS:,}; "
+            "classes are such numbers; say kind = 'number' or re-export it"
+        )
+    return layer, {"name": name, "band": source.band, "pixels": layer.size, "missing": gone}
+
+
+def _check_band(file: Any, path: Path, band: int, what: str) -> None:
     if not 1 <= band <= file.count:
         raise UsageError(f"{what} file {path.name} has no band {band}; it has 1 to {file.count}; correct it")
     if file.width * file.height > _MOST_PIXELS:
@@ -105,11 +200,18 @@ def _read_band(file: Any, path: Path, band: int, what: str) -> tuple[NDArray[Any
             f"{what} file {path.name} has {file.width} x {file.height} pixels; at most {_MOST_PIXELS:,} are "
             "read; cut it to the area or make it coarser"
         )
-    values = file.read(band)
-    if np.issubdtype(values.dtype, np.complexfloating):
+    if "complex" in file.dtypes[band - 1]:
         raise DataError(
             f"{what} file {path.name} holds complex numbers; real ones are allowed; export one part"
         )
+
+
+def _read_rows(file: Any, band: int, rows: slice) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Read values, and where there are none."""
+    from rasterio.windows import Window
+
+    strip = Window(0, rows.start, file.width, rows.stop - rows.start)
+    values = file.read(band, window=strip)
     with np.errstate(over="ignore", invalid="ignore"):
         missing = np.zeros(values.shape, dtype=bool)
         if np.issubdtype(values.dtype, np.floating):
@@ -121,7 +223,7 @@ def _read_band(file: Any, path: Path, band: int, what: str) -> tuple[NDArray[Any
             )
     flags = {flag.name for flag in file.mask_flag_enums[band - 1]}
     if flags & {"per_dataset", "alpha"}:
-        missing |= file.read_masks(band) == 0
+        missing |= file.read_masks(band, window=strip) == 0
     scale, offset = file.scales[band - 1], file.offsets[band - 1]
     return (values if (scale, offset) == (1, 0) else values * scale + offset), missing
 
@@ -147,10 +249,6 @@ def _grid(
     return GeoBox((file.height, file.width), file.transform, plain_crs(crs)), told
 
 
-def _check_classes(values: NDArray[Any], name: str) -> None:
-    odd = int(np.count_nonzero((values != np.rint(values)) | (np.abs(values) > _MOST_CLASS)))
-    if odd:
-        raise DataError(
-            f"class raster {name!r} has {odd} pixels that are no whole numbers up to {_MOST_CLASS:,}; "
-            "classes are such numbers; say kind = 'number' or re-export it"
-        )
+def _count_odd(values: NDArray[Any]) -> int:
+    """Count the values that are no class number."""
+    return int(np.count_nonzero((values != np.rint(values)) | (np.abs(values) > _MOST_CLASS)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io.cells import Column, to_numbers
 from gossan.io.crs import choose_crs, parse_crs, reproject_points
+from gossan.io.degrees import datum_of, degrees_in
 from gossan.io.files import file_kind, naming
 from gossan.io.places import refuse_misplaced
 from gossan.io.text import Plan, Table, read_text, read_workbook, table_of
@@ -215,12 +216,29 @@ def _from_columns(
     table: Table, source: _Source, crs: Any, what: str
 ) -> tuple[NDArray[np.float64], tuple[str, str], dict[str, Any]]:
     x, y = _coordinate_columns(table.columns, source, what)
-    degrees = _matches(_DEGREES[0], x) and _matches(_DEGREES[1], y)
-    own, told = choose_crs("EPSG:4326" if degrees and source.crs is None else None, source.crs, crs, what)
-    if degrees and source.crs is None:
-        told["crs_from"] = "names of the coordinate columns"
-    raw = np.column_stack([to_numbers(table.numbers[name], comma=table.comma) for name in (x, y)])
-    return raw, (x, y), {"x": x, "y": y, "_crs": own, **told}
+    numbers = [to_numbers(table.numbers[name], comma=table.comma) for name in (x, y)]
+    written = _minutes(table, numbers, (x, y), what)
+    degrees = written or (_matches(_DEGREES[0], x) and _matches(_DEGREES[1], y))
+    stored = datum_of(x, y) if degrees and source.crs is None else None
+    own, told = choose_crs(stored, source.crs, crs, what)
+    if written and not own.is_geographic:
+        raise DataError(
+            f"{what} coordinates {x} and {y} are degrees and minutes, but [{what}] crs = {source.crs!r} is "
+            "projected; a geographic one is needed, such as 'EPSG:4326'; change or remove it"
+        )
+    if stored is not None:
+        told["crs_from"] = "degrees and minutes" if written else "names of the coordinate columns"
+    return np.column_stack(numbers), (x, y), {"x": x, "y": y, "_crs": own, **told}
+
+
+def _minutes(table: Table, numbers: list[NDArray[np.float64]], names: tuple[str, str], what: str) -> bool:
+    """Fill in coordinates that are written in degrees, minutes and seconds; tell whether they are."""
+    try:
+        found = [degrees_in(table.numbers[names[0]], numbers[0], "x")]
+        found.append(degrees_in(table.numbers[names[1]], numbers[1], "y"))
+    except DataError as error:
+        raise DataError(f"{what} columns {names[0]} and {names[1]}: {error}") from error
+    return any(found)
 
 
 def _coordinate_columns(columns: list[str], source: _Source, what: str) -> tuple[str, str]:

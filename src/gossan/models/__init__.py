@@ -71,7 +71,7 @@ _MODELS = {
 
 #: Options of `create`, which are fields of `ModelSettings`.
 _BACKBONE_OPTIONS = ("width", "weights", "depth")
-_HEAD_OPTIONS = ("summary",)
+_HEAD_OPTIONS = ("summary", "halo")
 _MFAF_OPTIONS = ("rates", "mix", "pool", "channel_attention", "spatial_attention")
 
 
@@ -98,13 +98,14 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
     size
         Side of a window in pixels, at least 16.
     **options
-        ``width``, ``weights``, ``depth`` and ``summary``; for MFAF also ``rates``, ``mix``, ``pool``,
-        ``channel_attention`` and ``spatial_attention``; see `ModelSettings`.
+        ``width``, ``weights``, ``depth``, ``summary`` and ``halo``; for MFAF also ``rates``, ``mix``,
+        ``pool``, ``channel_attention`` and ``spatial_attention``; see `ModelSettings`.
 
     Returns
     -------
     A module whose ``forward`` takes (batch, channel, size, size) to logits (branch, batch, 2); plain networks
-    have one branch. Its first weights come from torch's global random numbers.
+    have one branch. With ``halo`` windows have ``context.halo`` more pixels on every side. Its first weights
+    come from torch's global random numbers.
 
     Raises
     ------
@@ -118,17 +119,30 @@ def create(name: str, *, channels: int, size: int, **options: Any) -> "nn.Module
     for option in options:
         if option not in known:
             raise UsageError(f"option {option!r} given for {name}; it takes {', '.join(known)}: leave it out")
-    from gossan.models.backbones import Plain, make_backbone
+    from gossan.models.backbones import make_backbone
 
+    plain, around = _network_classes(halo=bool(options.pop("halo", False)))
     of_backbone = {key: options.pop(key) for key in _BACKBONE_OPTIONS if key in options}
     if model.mfaf:
-        from gossan.models.mfaf import MFAF, branch_rates
+        from gossan.models.mfaf import branch_rates
 
         branch_rates(size, options.get("rates"))  # refused before a network is built
         backbone = make_backbone(model.backbone, channels=channels, size=size, **of_backbone)
-        return MFAF(backbone, channels=channels, size=size, **options)
+        return cast("nn.Module", around(backbone, channels=channels, size=size, **options))
     backbone = make_backbone(model.backbone, channels=channels, size=size, **of_backbone)
-    return Plain(backbone, channels, size, **options)
+    return cast("nn.Module", plain(backbone, channels, size, **options))
+
+
+def _network_classes(*, halo: bool) -> tuple[Any, Any]:
+    """Return the classes of a plain network and of MFAF."""
+    if halo:
+        from gossan.models.context import WideMFAF, WidePlain
+
+        return WidePlain, WideMFAF
+    from gossan.models.backbones import Plain
+    from gossan.models.mfaf import MFAF
+
+    return Plain, MFAF
 
 
 def create_from_settings(name: str, settings: ModelSettings, *, channels: int, size: int) -> "nn.Module":

@@ -70,6 +70,11 @@ class ModelSettings:
         The head also reads each factor's mean, standard deviation and maximum over the window, as the rivals
         do. Not in the paper; worth about .01 in AUC on the built-in survey, with a learning rate of 1e-3 or
         so (`scripts/mfaf_tuning.py`).
+    halo
+        Windows are read with as much ground around them as the network sees, and only what lies inside is
+        pooled; channel attention is local. The scores of a dense map are then those of its windows, at a
+        fraction of the time (``[dense]``). Not in the paper; for networks of one or two blocks (``depth``).
+        Dead zones are at least two halos wide. Networks only.
     valid_channel
         Whether the channel ``valid`` is among the inputs.
     """
@@ -86,6 +91,7 @@ class ModelSettings:
     weights: str = "none"
     depth: int | None = None
     summary: bool = False
+    halo: bool = False
     valid_channel: bool = True
 
 

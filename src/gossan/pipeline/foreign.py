@@ -2,30 +2,37 @@
 
 import json
 import warnings
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossan import io
+from gossan import io, mapped
 from gossan.applicability import Applicability
 from gossan.calibrate import Calibrator
 from gossan.config import Project
-from gossan.errors import DataError, DataWarning, DesignWarning, MissingFileError, UsageError
+from gossan.errors import DataError, DataWarning, DesignWarning, MissingFileError, RunError, UsageError
 from gossan.explain import window_summaries
-from gossan.grid import resolution_of
-from gossan.interpolate import far_share, nearest_sample
+from gossan.grid import resolution_of, tiles
+from gossan.hooks import MakeArray
 from gossan.models import load_scorer
+from gossan.pipeline.layers import BLOCK
+from gossan.pipeline.outputs import on_ground
 from gossan.pipeline.prepare import build_stack, derive, read_survey, transformed
+from gossan.pipeline.reasons import far_areas
+from gossan.pipeline.scan import write_scan
+from gossan.pipeline.tasks import STAGES
 from gossan.recipe import Recipe, WindowSet
-from gossan.survey import Survey, sample_spacing
-from gossan.windows import WindowSettings, cut_windows, stitch
+from gossan.survey import Survey, join_stack
+from gossan.windows import AreaMap, WindowSettings, cut_windows
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
     from gossan.runs import Report
@@ -63,7 +70,8 @@ def predict(
     -------
     Path of a map like ``prospectivity.tif``: band ``score`` is empty, because nothing was held out here,
     and band ``final`` holds the model's scores. Beside it ``<name>-applicability.tif``, as in a run folder,
-    with a band ``probability`` of a known deposit, calibrated where the model was trained.
+    with a band ``probability`` of a known deposit, calibrated where the model was trained; with
+    ``dense.stride`` in the project also ``<name>-dense.tif``.
 
     Raises
     ------
@@ -80,11 +88,50 @@ def predict(
     survey = read_survey(project, labelled=False)
     _check_resolution(resolution_of(survey.grid), window["resolution"])
     settings = derive(replace(project, windows=WindowSettings(size=window["size"])), survey)
+    path = Path(out) if out is not None else Path(f"{project.project.name}-prediction.tif")
     say(0.1, None, "making the stack")
-    stack = _as_trained(build_stack(survey, transformed(survey, settings), settings), record)
-    areas = cut_windows(
-        survey.grid, window["size"], valid=stack["valid"].values, min_valid=window["min_valid"]
-    )
+    with _arrays_beside(path) as make:
+        stack = build_stack(survey, transformed(survey, settings), settings, make=make)
+        trained = _as_trained(stack, record, make)
+        _score(path, survey, trained, record, folder, say)
+        if project.dense.stride is not None:
+            say(0.95, None, "scoring the dense map")
+            write_scan(
+                path.with_name(f"{path.stem}-dense.tif"),
+                trained,
+                (Recipe.from_dict(record["recipe"]), load_scorer(folder, record["record"])),
+                asdict(project.dense),
+                window,
+                grid=survey.grid,
+                seed=[project.project.seed, STAGES["dense"]],
+            )
+    say(1.0, 0.0, "done")
+    return path
+
+
+@contextmanager
+def _arrays_beside(path: Path) -> Iterator[MakeArray]:
+    """Yield what makes arrays in files, which can be larger than memory; they are gone at the end."""
+    folders = path.absolute().parents
+    try:
+        with TemporaryDirectory(dir=next(each for each in folders if each.is_dir())) as folder:
+            numbers = count()
+            yield lambda shape, dtype: mapped.create(Path(folder) / f"{next(numbers)}.npy", shape, dtype)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error}; make room or choose another --out") from error
+
+
+def _score(
+    path: Path,
+    survey: Survey,
+    stack: "xr.Dataset",
+    record: Mapping[str, Any],
+    folder: Path,
+    say: "Report",
+) -> None:
+    """Score every area of a stack and write the maps."""
+    window, valid = record["window"], stack["valid"].values
+    areas = cut_windows(survey.grid, window["size"], valid=valid, min_valid=window["min_valid"])
     if areas.empty:
         raise DataError(
             f"no window of {window['size']} px has {window['min_valid']:.0%} of valid ground; "
@@ -97,12 +144,12 @@ def predict(
     say(0.9, None, "asking where the model knows nothing")
     unlike = _applicability(record, windows, survey)
     bands = {"final": score, **unlike, "probability": _calibrated(record, score)}
-    maps = {name: _painted(values, areas, stack) for name, values in bands.items()}
-    path = Path(out) if out is not None else Path(f"{project.project.name}-prediction.tif")
+    maps = {
+        name: on_ground(AreaMap([np.asarray(values, dtype=np.float64)], areas, valid.shape), valid)
+        for name, values in bands.items()
+    }
     io.write_prospectivity(path, survey.grid, None, None, maps.pop("final"))
     io.write_bands(path.with_name(f"{path.stem}-applicability.tif"), survey.grid, maps)
-    say(1.0, 0.0, "done")
-    return path
 
 
 def _check_portable(name: str) -> None:
@@ -111,13 +158,6 @@ def _check_portable(name: str) -> None:
             f"the run's model is {name!r}, which says nothing about another survey: it knows only where its "
             "own deposits or samples lie; give the run of another model"
         )
-
-
-def _painted(values: Any, areas: "pd.DataFrame", stack: "xr.Dataset") -> NDArray[np.float32]:
-    valid = stack["valid"].values
-    band = stitch(np.asarray(values, dtype=np.float64), areas, valid.shape)
-    band[~valid] = np.nan
-    return band
 
 
 def _calibrated(record: Mapping[str, Any], score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,15 +179,7 @@ def _applicability(
             DesignWarning,
             stacklevel=3,
         )
-    coordinates = survey.samples.coordinates
-    far = far_share(
-        nearest_sample(coordinates, survey.grid),
-        2 * sample_spacing(coordinates),
-        table["row"],
-        table["col"],
-        windows.size,
-        valid=windows.stack["valid"].values,
-    )
+    far = far_areas(survey.grid, table, survey.samples.coordinates, windows.stack["valid"].values)
     ore_index = yardstick.ore_index(features)
     return {"index": index, "inside": inside.astype(np.float64), "ore_index": ore_index, "far": far}
 
@@ -179,7 +211,7 @@ def _check_resolution(found: float, wanted: float) -> None:
         )
 
 
-def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any]) -> "xr.Dataset":
+def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any], make: MakeArray) -> "xr.Dataset":
     """Put channels in the order of the training stack and number classes as it did; refuse what differs."""
     recipe = Recipe.from_dict(record["recipe"])
     found = {
@@ -197,33 +229,57 @@ def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any]) -> "xr.Dataset":
                 f"layer {name} is in {found[name]!r}; the model was trained on {record['units'][name]!r}: "
                 "give the same unit and transform"
             )
+    layers = _ordered(stack, recipe.stack_channels, make)
+    units = {name: found[name] for name in recipe.stack_channels}
+    grid, valid = stack.odc.geobox, stack["valid"].values
     if recipe.encoding == "none":
-        return stack.sel(channel=list(recipe.stack_channels)).drop_vars("classes", errors="ignore")
+        return join_stack(grid, layers, valid, units)
     if "classes" not in stack:
         raise DataError("the survey has no geology; the model was trained with it: add [geology]")
-    numbers = {name: number for number, name in enumerate(recipe.class_names)}
-    table = np.array(
-        [numbers.get(str(name), -1) for name in stack.attrs["class_names"]] + [-1], dtype=np.int16
-    )
-    _tell_of_unseen(stack, recipe)
-    renumbered = stack.sel(channel=list(recipe.stack_channels))
-    renumbered["classes"] = (stack["classes"].dims, table[stack["classes"].values])
-    renumbered.attrs["class_names"] = list(recipe.class_names)
-    return renumbered
+    classes, counts = _renumbered(stack, recipe)
+    _tell_of_unseen([str(name) for name in stack.attrs["class_names"]], counts, recipe)
+    return join_stack(grid, layers, valid, units, classes=classes, class_names=recipe.class_names)
 
 
-def _tell_of_unseen(stack: "xr.Dataset", recipe: Recipe) -> None:
-    """Count the ground whose class the model never saw; rare ones it learnt as ``other``."""
-    known = np.array([str(name) in recipe.class_names for name in stack.attrs["class_names"]], dtype=bool)
-    classes = stack["classes"].values
-    mapped = classes[classes >= 0]
-    unseen = ~known[mapped]
-    if unseen.any():
-        names = [str(stack.attrs["class_names"][number]) for number in np.unique(mapped[unseen])]
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _ordered(stack: "xr.Dataset", wanted: Sequence[str], make: MakeArray) -> NDArray[np.float32]:
+    """Put layers in another order, a layer and a tile at a time; as they are where it is theirs."""
+    names, layers = [str(name) for name in stack["channel"].values], stack["layers"].values
+    if names == list(wanted):
+        return layers
+    ordered: NDArray[np.float32] = make((len(wanted), *layers.shape[1:]), np.float32)
+    for place, name in enumerate(wanted):
+        for rows, cols in tiles(stack.odc.geobox.shape, BLOCK):
+            ordered[place, rows, cols] = layers[names.index(name), rows, cols]
+            mapped.relieve()
+    return ordered
+
+
+def _renumbered(stack: "xr.Dataset", recipe: Recipe) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    """Renumber the classes in place as the model knows them; count the pixels of each as they were."""
+    known = {name: number for number, name in enumerate(recipe.class_names)}
+    table = np.array([known.get(str(name), -1) for name in stack.attrs["class_names"]] + [-1], dtype=np.int16)
+    classes, counts = stack["classes"].values, np.zeros(len(table), dtype=np.int64)
+    for rows, cols in tiles(stack.odc.geobox.shape, BLOCK):
+        here = classes[rows, cols]
+        counts += np.bincount(here[here >= 0], minlength=len(table))
+        classes[rows, cols] = table[here]
+        mapped.relieve()
+    return classes, counts[:-1]
+
+
+def _tell_of_unseen(names: Sequence[str], counts: NDArray[np.int64], recipe: Recipe) -> None:
+    """Tell of the ground whose class the model never saw; rare ones it learnt as ``other``."""
+    unseen = {
+        name: many
+        for name, many in zip(names, counts.tolist(), strict=True)
+        if many and name not in recipe.class_names
+    }
+    if unseen:
+        told = list(unseen)
+        shown = ", ".join(told[:5]) + (f" and {len(told) - 5} more" if len(told) > 5 else "")
         warnings.warn(
-            f"{len(names)} classes on {unseen.mean():.1%} of the mapped ground count as 'other', since the "
-            f"model never saw them: {shown}",
+            f"{len(told)} classes on {sum(unseen.values()) / counts.sum():.1%} of the mapped ground count as "
+            f"'other', since the model never saw them: {shown}",
             DataWarning,
             stacklevel=4,
         )

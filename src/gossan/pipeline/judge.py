@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gossan.abundance import ppm_factor
 from gossan.config import Project
 
 __all__ = ["impossible", "weak"]
@@ -140,7 +141,16 @@ def _units(found: Mapping[str, Any]) -> Iterator[str]:
             f"medians far from the upper crust's: {told}; more than {_FAR_OFF:g} times off is rather a wrong "
             "unit than geology: check the units in the columns' names"
         )
-    if unknown := [row["element"] for row in found["elements"] if not row["unit"] and not row["left_out"]]:
+    ratios = [row["ratio"] for row in found["elements"] if row["ratio"] is not None]
+    low = sum(ratio < 1 / _FAR_OFF for ratio in ratios)
+    if len(ratios) >= _NAMED and low > len(ratios) / 2:
+        yield (
+            f"{low} of {len(ratios)} elements lie more than {_FAR_OFF:g} times below the upper crust, as "
+            "after a partial leach: then the units may be right, and such samples must not be mixed with "
+            "analyses of the whole: choose one kind with samples.where"
+        )
+    bare = [row for row in found["elements"] if ppm_factor(row["unit"]) is None and not row["left_out"]]
+    if unknown := [row["element"] for row in bare]:
         yield (
             f"{', '.join(unknown)} given without a unit; a model for another survey needs it: write it into "
             "the column's name, such as Cu_ppm"

@@ -1,7 +1,7 @@
 """The files of a run, but for the page and the manifest."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from gossan import __version__, io
 from gossan.config import Project, to_toml
-from gossan.grid import region_of, resolution_of, window_region
+from gossan.grid import region_of, resolution_of, tiles, window_region
 from gossan.pipeline.curves import all_curves, captures, prediction_area, thresholds
+from gossan.pipeline.gis import write_gis
 from gossan.pipeline.results import (
     Findings,
     area_table,
@@ -22,6 +23,7 @@ from gossan.pipeline.results import (
     measures,
     screening,
 )
+from gossan.pipeline.scan import dense_section, write_dense
 from gossan.pipeline.sections import (
     applicability,
     attention,
@@ -33,17 +35,21 @@ from gossan.pipeline.sections import (
     tuning,
     with_reasons,
 )
-from gossan.recipe import covered_pixels
+from gossan.pipeline.sheets import next_sites, with_sheets, write_next_samples
+from gossan.recipe import covered_tiles
 from gossan.report import model_card, read_report
 from gossan.survey import Layer
 from gossan.targets import choose_targets, coverage
-from gossan.windows import stitch
+from gossan.windows import AreaMap
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-__all__ = ["report_model", "write_outputs"]
+__all__ = ["on_ground", "report_model", "write_outputs"]
+
+#: Side of the tiles that the ground is counted in, pixels.
+_TILE = 1024
 
 #: Where the run folder lies must not change its bytes, so the inputs' folder is not written into it.
 _HEAD = """\
@@ -58,52 +64,62 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     areas = with_reasons(found, area_table(found))
     scores = measures(found)
     targets = choose_targets(areas, found.project.targets, crossing=crossing(areas))
+    targets = with_sheets(found, targets)
+    sites = next_sites(found, targets)
     _write_maps(found, areas, folder)
+    write_dense(found, folder)
     _write_looks_inside(found, areas, folder)
     io.write_layers(folder / "targets.gpkg", _layers(found, areas, targets))
     io.write_csv(folder / "targets.csv", targets)
+    write_next_samples(folder / "next_samples.gpx", sites, found.project.project.name)
     io.write_csv(folder / "screening.csv", screening(found))
     io.write_csv(folder / "splits.csv", _splits(found))
     _write_model(found, folder / "model")
     io.write_json(folder / "metrics.json", scores)
-    report = report_model(found, areas, targets, scores)
+    report = report_model(found, areas, targets, scores) | {
+        "next_samples": sites.to_dict("records"),
+        "sample_units": dict(found.survey.samples.units),
+    }
     io.write_json(folder / "report.json", report)
     (folder / "project.toml").write_text(_HEAD + to_toml(found.project), encoding="utf-8")
-    (folder / "MODEL_CARD.md").write_text(model_card(read_report(folder)), encoding="utf-8")
+    written = read_report(folder)
+    (folder / "MODEL_CARD.md").write_text(model_card(written), encoding="utf-8")
+    write_gis(folder, written)
     return scores
 
 
 def _write_maps(found: Findings, areas: "pd.DataFrame", folder: Path) -> None:
     grid, stack = found.survey.grid, found.results["prepare"]["stack"]
     io.write_stack(folder / "stack.tif", stack)
-    bands = _painted(found, areas, ("score", "spread", "final"))
-    io.write_prospectivity(folder / "prospectivity.tif", grid, *bands.values())
+    valid = stack["valid"].values
+
+    def painted(column: str) -> io.Band:
+        values = areas[column].to_numpy(dtype=np.float64)
+        return on_ground(AreaMap([values], areas, valid.shape), valid)
+
+    bands = (painted(name) for name in ("score", "spread", "final"))
+    io.write_prospectivity(folder / "prospectivity.tif", grid, *bands)
     names = {"index": "applicability", "inside": "inside", "ore_index": "ore_index", "far": "far"}
-    shown = _painted(found, areas, tuple(names.values()))
     io.write_bands(
-        folder / "applicability.tif", grid, {name: shown[column] for name, column in names.items()}
+        folder / "applicability.tif", grid, {name: painted(column) for name, column in names.items()}
     )
 
 
-def _painted(found: Findings, areas: "pd.DataFrame", names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Put columns of the areas on the map, NaN off the valid ground."""
-    rows, cols = found.survey.grid.shape
-    valid = found.results["prepare"]["stack"]["valid"].values
-    bands = {}
-    for name in names:
-        bands[name] = stitch(areas[name].to_numpy(dtype=np.float64), areas, (rows, cols))
-        bands[name][~valid] = np.nan
-    return bands
+def on_ground(areas: AreaMap, valid: NDArray[np.bool_]) -> io.Band:
+    """Give areas on the map as a band that is NaN off the valid ground (row, col)."""
+
+    def block(rows: slice, cols: slice) -> NDArray[np.float32]:
+        return np.where(valid[rows, cols], areas.block(rows, cols), np.float32(np.nan))
+
+    return block
 
 
 def _write_looks_inside(found: Findings, areas: "pd.DataFrame", folder: Path) -> None:
     """Write what the networks look at, pixel by pixel: spatial attention, agreement, gradients by group."""
-    bands = inside_bands(found, areas)
     valid = found.results["prepare"]["stack"]["valid"].values
-    for name, maps in bands.items():
-        for band in maps.values():
-            band[~valid] = np.nan
-        io.write_bands(folder / f"{name}.tif", found.survey.grid, maps)
+    for name, maps in inside_bands(found, areas).items():
+        bands = {band: on_ground(map_, valid) for band, map_ in maps.items()}
+        io.write_bands(folder / f"{name}.tif", found.survey.grid, bands)
 
 
 def _splits(found: Findings) -> "pd.DataFrame":
@@ -191,6 +207,7 @@ def report_model(
         "attention": attention(found),
         "applicability": applicability(found, areas),
         "interpolation": interpolation(found),
+        "dense": dense_section(found),
         "warnings": list(found.warnings),
         "command": _command(project),
     }
@@ -220,15 +237,16 @@ def _command(project: Project) -> str:
 
 def _window_counts(found: Findings, areas: "pd.DataFrame") -> dict[str, Any]:
     size, valid = found.project.windows.size or 0, found.results["prepare"]["stack"]["valid"].values
-    covered = covered_pixels(areas, valid.shape)
+    ground = sum(int(valid[rows, cols].sum()) for rows, cols in tiles(found.survey.grid.shape, _TILE))
+    covered = sum(int(tile.sum()) for _, _, tile in covered_tiles(areas, valid))
     return {
         "size_px": size,
         "size_m": size * resolution_of(found.survey.grid),
         "areas": len(areas),
         "ore_areas": int((areas["known_deposits"] > 0).sum()),
         "training_windows": len(found.design["windows"]),
-        "valid_pixels": int(valid.sum()),
-        "uncovered_pixels": int((valid & ~covered).sum()),
+        "valid_pixels": ground,
+        "uncovered_pixels": ground - covered,
     }
 
 
@@ -309,7 +327,9 @@ def _layers(found: Findings, areas: "pd.DataFrame", targets: "pd.DataFrame") -> 
             crs=survey.crs,
         ),
         "samples": gpd.GeoDataFrame(
-            geometry=gpd.points_from_xy(*survey.samples.coordinates.T), crs=survey.crs
+            survey.samples.values.reset_index(drop=True),
+            geometry=gpd.points_from_xy(*survey.samples.coordinates.T),
+            crs=survey.crs,
         ),
     }
     for name, thing in (("geology", survey.geology), ("faults", survey.faults)):

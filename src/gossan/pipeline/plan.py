@@ -9,6 +9,7 @@ from gossan.config import Project
 from gossan.errors import MissingFileError
 from gossan.models import candidates, names
 from gossan.models.training import TrainingSettings
+from gossan.pipeline.scan import scan_tasks
 from gossan.pipeline.tasks import AUDITED, STAGES
 from gossan.runs import Task, file_hash
 
@@ -17,6 +18,7 @@ __all__ = [
     "audited_models",
     "compared_models",
     "fit_names",
+    "fitting",
     "fold_tasks",
     "parts",
     "rivals_of",
@@ -131,7 +133,8 @@ def fold_tasks(project: Project, design: Mapping[str, Any]) -> list[Task]:
     -------
     Tasks ``screen <part>``, ``inner <part> <model> <configuration>/<fold>``, ``tune <part> <model>``,
     ``fit <part> <label>``, ``table <part>``, ``rival <part> <name>``, ``audit <part> <name>``,
-    ``explain <part>``, and ``screen all``, ``final``, ``groups``, ``applicability``, ``interpolation``.
+    ``explain <part>``, and ``screen all``, ``final``, ``dense <part>``, ``dense check``, ``groups``,
+    ``applicability``, ``interpolation``.
     """
     tasks: list[Task] = []
     for part in parts(design):
@@ -143,7 +146,7 @@ def fold_tasks(project: Project, design: Mapping[str, Any]) -> list[Task]:
     tasks += _audits(project, design)
     tasks.append(_screen(project, "all", project.validation.protocol))
     tasks.append(_final(project, design))
-    return [*tasks, *_explaining(project, design)]
+    return [*tasks, *scan_tasks(project), *_explaining(project, design)]
 
 
 def _place(part: str) -> list[int]:
@@ -174,8 +177,10 @@ def _fit(
     settings: Mapping[str, Any],
     inputs: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Task:
-    kept = _fitting(project)
-    weight = (20 if project.model.name in names("network") else 1) * (0.6 if function == "inner" else 1)
+    kept = fitting(project)
+    # Without dead zones and folds the final model learns from about twice as many windows as a fold's.
+    share = {"inner": 0.6, "fit_final": 2.0}.get(function, 1.0)
+    weight = (20 if project.model.name in names("network") else 1) * share
     places = {}
     if weights := weights_file(project):
         places["weights"], kept["weights"] = str(weights), file_hash(weights)
@@ -183,8 +188,8 @@ def _fit(
     return Task(name, _FITS + function, {"settings": kept, **settings}, needs, weight=weight, places=places)
 
 
-def _fitting(project: Project) -> dict[str, Any]:
-    """Give the settings that a fit depends on, as JSON holds them."""
+def fitting(project: Project) -> dict[str, Any]:
+    """Give the settings that a fit depends on, as JSON holds them: the ``settings`` of a task of fits."""
     values = asdict(project)
     kept = {key: values[key] for key in ("geology", "model", "training", "balance", "barren")}
     kept["barren"] = {**kept["barren"], "draws": 1}
@@ -241,7 +246,7 @@ def _rivals(project: Project, part: str) -> Iterator[Task]:
     for name in rivals_of(project)[0]:
         rival = _as_model(project, name)
         settings = {
-            "settings": _fitting(rival),
+            "settings": fitting(rival),
             "part": part,
             "candidates": _candidates(rival),
             "seed": seed,
@@ -296,7 +301,7 @@ def _explaining(project: Project, design: Mapping[str, Any]) -> Iterator[Task]:
         explained.append(f"explain {part}")
         settings = {
             "part": part,
-            "settings": _fitting(project),
+            "settings": fitting(project),
             "explain": {**asdict(project.explain), "groups": None},
             "seed": [seed, STAGES["explain"], *_place(part)],
         }
@@ -305,7 +310,7 @@ def _explaining(project: Project, design: Mapping[str, Any]) -> Iterator[Task]:
     yield Task(
         "applicability",
         _REASONS + "applicability",
-        {"settings": _fitting(project)},
+        {"settings": fitting(project)},
         {**_INPUTS, "screen": "screen all", "groups": "groups", "explained": explained},
         weight=2,
     )

@@ -11,12 +11,14 @@ from gossan import evidence, io
 from gossan.barren import barren_draws
 from gossan.config import Project
 from gossan.errors import DataError, DataWarning, SettingWarning, UsageError
-from gossan.grid import make_grid, nice_resolution, pixel_index, resolution_of
-from gossan.interpolate import idw, nearest_sample
+from gossan.grid import make_grid, nice_resolution, pixel_index, resolution_of, tiles
+from gossan.hooks import MakeArray, Progress, in_memory, no_progress
+from gossan.interpolate import idw
+from gossan.mapped import relieve
 from gossan.models import names
-from gossan.recipe import VALID
+from gossan.pipeline.layers import BLOCK, class_at, class_maker, ground_maker, layer_makers
 from gossan.split import default_block, factor_range
-from gossan.survey import Deposits, Layer, Samples, Survey, make_stack, sample_spacing
+from gossan.survey import Deposits, Samples, Survey, join_stack, sample_spacing
 from gossan.transform import level, level_surveys, survey_groups, transform_values
 from gossan.windows import WindowSettings, window_size
 
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build_stack", "derive", "ground_mask", "read_survey", "transformed"]
 
-#: An additional class raster gives at most this many channels, its most frequent classes.
-MOST_CLASSES = 20
 #: Pixels of the longer side of the coarse maps that the size of blocks is read from.
 _COARSE = 128
 
@@ -92,8 +92,23 @@ def _grid(project: Project, samples: Samples, area: Any) -> "GeoBox":
         west, south, east, north = area.total_bounds
     else:
         (west, south), (east, north) = samples.coordinates.min(axis=0), samples.coordinates.max(axis=0)
+        _refuse_no_extent(len(samples), (west, south, east, north))
     region = (float(west), float(south), float(east), float(north))
     return make_grid(region, resolution, project.project.crs)
+
+
+def _refuse_no_extent(samples: int, bounds: tuple[float, float, float, float]) -> None:
+    """Refuse samples that span no map."""
+    west, south, east, north = bounds
+    if east > west and north > south:
+        return
+    place = f"at one place ({west:.0f} m east, {south:.0f} m north)"
+    if east > west or north > south:
+        place = f"on one line ({west:.0f} to {east:.0f} m east, {south:.0f} to {north:.0f} m north)"
+    raise DataError(
+        f"all {samples} samples lie {place}; a map needs ground to both sides: check the coordinate "
+        "columns, or set project.area"
+    )
 
 
 def _count_inside(
@@ -114,8 +129,8 @@ def derive(project: Project, survey: Survey) -> Project:
 
     The ore distance is twice the sample spacing and at least a quarter of a window; blocks are as wide as the
     variogram range of the elements' first factor, from 4 windows to a fifth of the map; the dead zone is one
-    window wide; fault density counts lines within half a window; training windows are also cut at half a
-    window.
+    window wide, or two halos where those are wider; fault density counts lines within half a window; training
+    windows are also cut at half a window.
 
     Raises
     ------
@@ -155,7 +170,7 @@ def derive(project: Project, survey: Survey) -> Project:
         validation=replace(
             validation,
             block=validation.block or _block(project, survey, size) * resolution,
-            dead_zone=side if validation.dead_zone is None else validation.dead_zone,
+            dead_zone=_dead_zone(project, size, resolution),
         ),
         faults=faults,
         barren=replace(project.barren, draws=barren_draws(project.barren)),
@@ -178,6 +193,23 @@ def _check_levelling(project: Project, survey: Survey) -> None:
             "samples.level_by = 'survey' given and all samples are of one survey, or none has 30; two "
             "are needed: name another column as samples.survey, or set samples.level_by = 'none'"
         )
+
+
+def _dead_zone(project: Project, size: int, resolution: float) -> float:
+    """Keep what is read around training and test windows apart, metres."""
+    given, least = project.validation.dead_zone, 0.0
+    if project.model.halo and project.model.name in names("network"):
+        from gossan.models.context import halo_of
+
+        least = 2 * halo_of(project.model.name, project.model, size) * resolution
+    if given is None:
+        return max(size * resolution, least)
+    if given < least:
+        raise UsageError(
+            f"validation.dead_zone = {given:g} m given; with model.halo = true windows are read with "
+            f"{least / 2:g} m around them, so at least {least:g} m are needed: raise it or leave it out"
+        )
+    return given
 
 
 def _block(project: Project, survey: Survey, size: int) -> int:
@@ -213,7 +245,7 @@ def _warn_of_idle(project: Project) -> None:
     if not name.startswith("mfaf-"):
         keep = {"name", "valid_channel"}
         if name in names("network"):
-            keep |= {"width", "weights", "depth", "summary"}
+            keep |= {"width", "weights", "depth", "summary", "halo"}
         idle += [f"model.{key}" for key in _changed(project.model) if key not in keep]
     how = project.samples
     if how.level_method != "median" and how.level_by != "survey":
@@ -269,111 +301,65 @@ def _between_surveys(samples: Samples, method: Literal["median", "quantile"]) ->
 
 def _rock_units(survey: Survey) -> NDArray[np.int64]:
     """Give each sample the number of the rock unit it lies on, -1 where there is none."""
-    classes, _ = _classes(survey)
-    if classes is None:
+    if survey.geology is None:
         raise DataError(
             "samples.level_by = 'geology' given without geology; add [geology] or set it to 'none'"
         )
-    row, col, inside = pixel_index(survey.grid, survey.samples.coordinates)
-    unit = np.full(len(row), -1, dtype=np.int64)
-    unit[inside] = classes[row[inside], col[inside]]
-    return unit
+    return class_at(survey, survey.samples.coordinates)
 
 
-def build_stack(survey: Survey, samples: Samples, project: Project) -> "xr.Dataset":
-    """Put every evidence layer on the grid (S2, S3). Deposits make labels only, never a layer.
+def build_stack(
+    survey: Survey,
+    samples: Samples,
+    project: Project,
+    *,
+    make: MakeArray = in_memory,
+    progress: Progress = no_progress,
+) -> "xr.Dataset":
+    """Put every evidence layer on the grid (S2, S3), block by block. Deposits make labels, never a layer.
+
+    Parameters
+    ----------
+    make
+        Makes the Stack's arrays, in memory or in files.
 
     Raises
     ------
+    UsageError
+        If two layers have one name.
     DataError
         If a layer has no value on the map.
     """
-    grid, how = survey.grid, project.interpolate
-    maps = idw(
-        samples.coordinates,
-        samples.values,
-        grid,
-        power=how.power,
-        neighbours=None if how.neighbours == "all" else how.neighbours,
-        radius=how.radius,
-    )
-    layers: dict[str, NDArray[np.float32]] = dict(zip(samples.values.columns, maps, strict=True))
-    units = dict(samples.units)
-    for name, unit, values in (*_fault_layers(survey, project), *_raster_layers(survey)):
-        if name in layers or name in (VALID, "classes", "geology"):
-            raise UsageError(f"two layers are called {name!r}; names are unique: set the raster's name")
-        layers[name], units[name] = values, unit
-    for name, values in layers.items():
-        if not np.isfinite(values).any():
-            raise DataError(
-                f"layer {name!r} has no value on the map {_words(grid)}; leave it out or check its extent"
-            )
-    classes, class_names = _classes(survey)
-    return make_stack(
-        grid, layers, units, classes=classes, class_names=class_names, mask=ground_mask(survey, project)
-    )
+    makers, geology = layer_makers(survey, samples, project), class_maker(survey)
+    units = {name: unit for maker in makers for name, unit in maker.units.items()}
+    shape, ground = tuple(survey.grid.shape), ground_maker(survey, project)
+    layers, valid = make((len(units), *shape), np.float32), make(shape, bool)
+    classes = None if geology is None else make(shape, np.int16)
+    some = np.zeros(len(units), dtype=bool)
+    blocks = list(tiles(survey.grid.shape, BLOCK))
+    for number, (rows, cols) in enumerate(blocks, 1):
+        values = np.concatenate([maker.block(rows, cols) for maker in makers])
+        known = np.isfinite(values)
+        some |= known.any(axis=(1, 2))
+        valid[rows, cols] = known.any(axis=0) & ground(rows, cols)
+        values[:, ~valid[rows, cols]] = np.nan
+        layers[:, rows, cols] = values
+        if classes is not None and geology is not None:
+            classes[rows, cols] = np.where(valid[rows, cols], geology.block(rows, cols), -1)
+        relieve()
+        progress(number / len(blocks))
+    if not some.all():
+        raise DataError(
+            f"layer {list(units)[int(np.argmin(some))]!r} has no value on the map {_words(survey.grid)}; "
+            "leave it out or check its extent"
+        )
+    names = () if geology is None else geology.names
+    return join_stack(survey.grid, layers, valid, units, classes=classes, class_names=names)
 
 
 def ground_mask(survey: Survey, project: Project) -> NDArray[np.bool_]:
     """Mark the pixels inside the area that are not too far from any sample, (row, col)."""
-    mask = np.ones(tuple(survey.grid.shape), dtype=bool)
-    if survey.area is not None:
-        mask &= evidence.area_mask(survey.area.geometry, survey.grid)
-    if project.interpolate.max_gap is not None:
-        mask &= nearest_sample(survey.samples.coordinates, survey.grid) <= project.interpolate.max_gap
+    mask, ground = np.empty(tuple(survey.grid.shape), dtype=bool), ground_maker(survey, project)
+    for rows, cols in tiles(survey.grid.shape, BLOCK):
+        mask[rows, cols] = ground(rows, cols)
     return mask
-
-
-def _fault_layers(survey: Survey, project: Project) -> list[tuple[str, str, NDArray[np.float32]]]:
-    if survey.faults is None or project.faults is None:
-        return []
-    if isinstance(survey.faults, Layer):
-        return [("faults", survey.faults.unit, _resampled(survey.faults, survey.grid))]
-    radius = project.faults.density_radius
-    density = (
-        []
-        if radius is None
-        else [("fault density", "m/km2", evidence.fault_density(survey.faults, survey.grid, radius))]
-    )
-    return [("fault distance", "m", evidence.fault_distance(survey.faults, survey.grid)), *density]
-
-
-def _raster_layers(survey: Survey) -> list[tuple[str, str, NDArray[np.float32]]]:
-    found = []
-    for layer in survey.rasters:
-        values = _resampled(layer, survey.grid)
-        if layer.kind == "number":
-            found.append((layer.name, layer.unit, values))
-            continue
-        numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-        if len(numbers) > MOST_CLASSES:
-            lost = np.sort(counts)[:-MOST_CLASSES].sum() / counts.sum()
-            warnings.warn(
-                f"raster {layer.name!r} has {len(numbers)} classes; the {MOST_CLASSES} most frequent become "
-                f"channels, the others ({lost:.1%} of its pixels) none",
-                DataWarning,
-                stacklevel=2,
-            )
-        for number in np.sort(numbers[np.argsort(-counts, kind="stable")[:MOST_CLASSES]]):
-            member = np.where(np.isfinite(values), values == number, np.nan).astype(np.float32)
-            found.append((f"{layer.name}: {number:g}", "share", member))
-    return found
-
-
-def _resampled(layer: Layer, grid: "GeoBox") -> NDArray[np.float32]:
-    return evidence.resample(layer.values, layer.grid, grid, layer.kind)
-
-
-def _classes(survey: Survey) -> tuple[NDArray[np.int16] | None, list[str]]:
-    """Rasterise the geology; class numbers follow the sorted names, whatever the file's order."""
-    geology = survey.geology
-    if geology is None:
-        return None, []
-    if isinstance(geology, Layer):
-        values = _resampled(geology, survey.grid)
-        numbers = np.unique(values[np.isfinite(values)])
-        classes = np.where(np.isfinite(values), np.searchsorted(numbers, values), -1).astype(np.int16)
-        return classes, [f"{number:g}" for number in numbers]
-    names = sorted(set(geology["unit"]))
-    codes = geology["unit"].map({name: code for code, name in enumerate(names)}).to_numpy()
-    return evidence.class_map(geology.geometry, codes, survey.grid), names

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,10 @@ from gossan.explain import (
     training_shares,
     window_summaries,
 )
+from gossan.grid import tiles
 from gossan.hooks import Checkpoint, Progress
-from gossan.interpolate import far_share, interpolation_errors, nearest_sample
+from gossan.interpolate import NearestSample, far_share, interpolation_errors
+from gossan.mapped import relieve
 from gossan.models import load_scorer
 from gossan.models.base import WEIGHTS_FILE, Scorer
 from gossan.pipeline.fits import Fitting
@@ -34,7 +36,14 @@ from gossan.pipeline.tasks import test_index, training_index
 from gossan.recipe import Recipe, WindowSet
 from gossan.survey import sample_spacing
 
-__all__ = ["applicability", "explain", "groups", "interpolation"]
+if TYPE_CHECKING:
+    import pandas as pd
+    from odc.geo.geobox import GeoBox
+
+__all__ = ["applicability", "explain", "far_areas", "groups", "interpolation", "loaded"]
+
+#: Side of the blocks that distances to samples are measured in, pixels, where areas are smaller.
+_BLOCK = 512
 
 
 def groups(
@@ -62,8 +71,8 @@ def _groups(kept: Mapping[str, Any]) -> list[Group]:
     return [Group(each["name"], tuple(each["members"])) for each in kept["groups"]]
 
 
-def _loaded(kept: Mapping[str, Any]) -> tuple[Recipe, Scorer]:
-    """Bring back the model of a fold."""
+def loaded(kept: Mapping[str, Any]) -> tuple[Recipe, Scorer]:
+    """Bring back a model that a task kept: its Recipe and its scorer."""
     with TemporaryDirectory() as folder:
         (Path(folder) / WEIGHTS_FILE).write_bytes(np.asarray(kept["weights"]).tobytes())
         scorer = load_scorer(Path(folder), kept["record"])
@@ -85,7 +94,7 @@ def explain(
 ) -> dict[str, Any]:
     """Ask the model of one fold why: influence and reasons on its held-out areas, and looks inside."""
     ground = Ground(prepare["stack"], design["windows"])
-    known, (recipe, scorer) = _groups(groups), _loaded(fit["model"])
+    known, (recipe, scorer) = _groups(groups), loaded(fit["model"])
     test = test_index(design, part)
     held = WindowSet(ground.stack, ground.windows.iloc[test], recipe)
     train = WindowSet(ground.stack, ground.windows.iloc[training_index(design, part)], recipe)
@@ -111,9 +120,11 @@ def explain(
         if explain["attention"] and model["channel_attention"]:
             found["attention"] = attention_weights(scorer, held)
         if explain["attention"] and model["spatial_attention"]:
-            found["spatial"] = spatial_maps(scorer, held)
+            found["spatial"] = spatial_maps(scorer, held, make=checkpoint.array)
     if explain["gradients"]:
-        found["gradients"] = integrated_gradients(scorer, held, known, steps=explain["steps"], fill=fill)
+        found["gradients"] = integrated_gradients(
+            scorer, held, known, steps=explain["steps"], fill=fill, make=checkpoint.array
+        )
     return found
 
 
@@ -168,21 +179,45 @@ def applicability(
         "number": ground.windows["number"].to_numpy()[areas],
         "index": index[areas],
         "ore_index": ore[areas],
-        "far": _far(ground, areas, np.asarray(prepare["coordinates"])),
+        "far": far_areas(
+            ground.grid,
+            ground.windows.iloc[areas],
+            np.asarray(prepare["coordinates"]),
+            ground.stack["valid"].values,
+        ),
     }
 
 
-def _far(ground: Ground, areas: NDArray[np.intp], coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each area's pixels that lie farther than two sample spacings from any sample."""
-    table = ground.windows.iloc[areas]
-    return far_share(
-        nearest_sample(coordinates, ground.grid),
-        2 * sample_spacing(coordinates),
-        table["row"],
-        table["col"],
-        int(table["size"].iloc[0]),
-        valid=ground.stack["valid"].values,
-    )
+def far_areas(
+    grid: "GeoBox", areas: "pd.DataFrame", coordinates: NDArray[np.float64], valid: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Share of each area's valid pixels that lie farther than two sample spacings from any sample, (area,).
+
+    Parameters
+    ----------
+    areas
+        Areas of one size, from `cut_windows`.
+    coordinates
+        Of the samples, (n, 2), metres.
+    valid
+        (row, col) of the grid.
+    """
+    row, col, size = (areas[name].to_numpy() for name in ("row", "col", "size"))
+    share, limit = np.full(len(areas), np.nan), 2 * sample_spacing(coordinates)
+    nearest, side = NearestSample(coordinates, grid), max(_BLOCK // int(size[0]), 1) * int(size[0])
+    for rows, cols in tiles(grid.shape, side):
+        here = (row >= rows.start) & (row < rows.stop) & (col >= cols.start) & (col < cols.stop)
+        if here.any():
+            share[here] = far_share(
+                nearest.block(rows, cols),
+                limit,
+                row[here] - rows.start,
+                col[here] - cols.start,
+                int(size[0]),
+                valid=valid[rows, cols],
+            )
+            relieve()
+    return share
 
 
 def interpolation(

@@ -172,7 +172,7 @@ def screening(found: Findings) -> "pd.DataFrame":
     names = [f"screen {part}" for part in parts(found.design)]
     kept = [set(found.results[name]["layers"]) for name in names]
     tested = found.results["screen all"]["table"]
-    every = {"element": list(found.survey.samples.values.columns), "keep": True}
+    every = {"element": list(found.results["prepare"]["values"].columns), "keep": True}
     table: pd.DataFrame = pd.DataFrame(every) if tested is None else tested.copy()
     table["folds_kept"] = [sum(element in layers for layers in kept) for element in table["element"]]
     table["folds"] = len(kept)

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Run", "demo", "input_files", "run"]
+__all__ = [
+    "Run",
+    "default_folder",
+    "demo",
+    "input_files",
+    "make_runner",
+    "no_report",
+    "run",
+    "workers_of",
+]
 
 
 @dataclass(frozen=True)
@@ -85,16 +94,16 @@ def run(
     """
     import pandas as pd
 
-    folder = Path(out) if out is not None else _default_folder(project)
+    folder = Path(out) if out is not None else default_folder(project)
     _warn_of_jobs(jobs, scheduler, cluster)  # here, since it is no fact of the survey for the report
     with _collected() as told:
         files = input_files(project)
         inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
         survey = read_survey(project)  # refuses what is not there
         resolved = derive(project, survey)
-        report = on_progress or _no_report
-        with RunFolder(folder) as place, _workers(resolved, scheduler, cluster, report) as workers:
-            runner = _runner(Store(place.store), resolved, place, jobs, workers, report)
+        report = on_progress or no_report
+        with RunFolder(folder) as place, workers_of(resolved, scheduler, cluster, report) as workers:
+            runner = make_runner(Store(place.store), resolved, place, jobs, workers, report)
             first = survey_tasks(resolved, inputs)
             design = runner.run(first)["design"]
             _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
@@ -124,13 +133,14 @@ def _refuse_changed(files: Mapping[str, Path], inputs: Mapping[str, str], place:
         )
 
 
-def _default_folder(project: Project) -> Path:
+def default_folder(project: Project) -> Path:
+    """Return the run folder of a project that names none."""
     base = project.file.parent if project.file else Path()
     return base / "runs" / project.project.name
 
 
-def _no_report(share: float, seconds_left: float | None, label: str) -> None:
-    pass
+def no_report(share: float, seconds_left: float | None, label: str) -> None:
+    """Report nothing."""
 
 
 def _warn_of_jobs(jobs: int | None, scheduler: str | None, cluster: str | Path | None) -> None:
@@ -140,7 +150,7 @@ def _warn_of_jobs(jobs: int | None, scheduler: str | None, cluster: str | Path |
         warnings.warn(message, SettingWarning, stacklevel=3)
 
 
-def _workers(
+def workers_of(
     project: Project, scheduler: str | None, cluster: str | Path | None, report: Report
 ) -> AbstractContextManager[Cluster | None]:
     """Make the connection to the workers of Dask that were asked for; an empty one otherwise."""
@@ -149,7 +159,7 @@ def _workers(
     return connected(scheduler, cluster, device=project.training.device)
 
 
-def _runner(
+def make_runner(
     store: Store,
     project: Project,
     place: RunFolder,
@@ -157,9 +167,10 @@ def _runner(
     cluster: Cluster | None,
     report: Report,
 ) -> Runner:
+    """Make the runner of a project, which logs into the run folder."""
     from joblib import cpu_count
 
-    from gossan.models.network import choose_device
+    from gossan.models.device import choose_device
 
     return Runner(
         store,

@@ -10,7 +10,7 @@ from gossan import metrics
 from gossan.explain import combine_influence, speak
 from gossan.pipeline.plan import fit_names, parts, rivals_of
 from gossan.pipeline.results import final_calibrator
-from gossan.windows import stitch
+from gossan.windows import AreaMap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def _reasons(found: "Findings") -> dict[str, dict[int, Any]]:
     return columns
 
 
-def inside_bands(found: "Findings", areas: "pd.DataFrame") -> dict[str, dict[str, NDArray[np.float32]]]:
+def inside_bands(found: "Findings", areas: "pd.DataFrame") -> dict[str, dict[str, AreaMap]]:
     """Give the maps of what the fold models look at, by file: first repeat, each area by its own fold."""
     explained = [
         found.results[f"explain {part}"]
@@ -104,21 +104,19 @@ def inside_bands(found: "Findings", areas: "pd.DataFrame") -> dict[str, dict[str
     table = table.reset_index()
     shape = tuple(int(side) for side in found.survey.grid.shape)
 
-    def painted(values: Any) -> NDArray[np.float32]:
-        return stitch(np.asarray(values), table, (shape[0], shape[1]))
+    def painted(values: list[NDArray[Any]]) -> AreaMap:
+        return AreaMap(values, table, (shape[0], shape[1]))
 
-    files: dict[str, dict[str, NDArray[np.float32]]] = {}
+    files: dict[str, dict[str, AreaMap]] = {}
     if "spatial" in explained[0]:
         files["attention"] = {
-            "spatial attention": painted(np.concatenate([np.asarray(each["spatial"]) for each in explained])),
-            "branch agreement": painted(
-                np.concatenate([np.asarray(each["agreement"]) for each in explained])
-            ),
+            "spatial attention": painted([np.asarray(each["spatial"]) for each in explained]),
+            "branch agreement": painted([np.asarray(each["agreement"]) for each in explained]),
         }
     if "gradients" in explained[0]:
-        pixels = np.concatenate([np.asarray(each["gradients"]) for each in explained])
+        pixels = [np.asarray(each["gradients"]) for each in explained]
         names = [each["name"] for each in found.results["groups"]["groups"]]
-        files["gradients"] = {name: painted(pixels[:, k]) for k, name in enumerate(names)}
+        files["gradients"] = {name: painted([each[:, k] for each in pixels]) for k, name in enumerate(names)}
     return files
 
 

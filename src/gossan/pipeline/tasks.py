@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 #: The fixed number of each stage in the seed of its random draws.
-STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5, "bands": 6, "explain": 7}
+STAGES = {"design": 1, "screen": 2, "fit": 3, "final": 4, "inner": 5, "bands": 6, "explain": 7, "dense": 8}
 
 #: The splits of the leakage audit beside the strict one, from the loosest; made for the first repeat only.
 AUDITED = ("paper", "random", "random-cut", "blocks")
@@ -65,7 +65,9 @@ def prepare(
     survey = read_survey(settings)
     progress(0.2)
     samples = transformed(survey, settings)
-    stack = build_stack(survey, samples, settings)
+    stack = build_stack(
+        survey, samples, settings, make=checkpoint.array, progress=lambda share: progress(0.2 + 0.8 * share)
+    )
     return {
         "stack": stack,
         "coordinates": samples.coordinates,
@@ -232,6 +234,7 @@ def screen(
         settings=how,
         protocol=protocol,
         seed=seed,
+        make=checkpoint.array,
     )
     kept = [str(name) for name in table.loc[table["keep"], "element"]]
     return {"table": table, "layers": [*kept, *others], "note": table.attrs.get("note")}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
-__all__ = ["applicability_map", "ore_like_map"]
+__all__ = ["applicability_map", "ore_like_map", "pale"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -80,7 +80,7 @@ def ore_like_map(
     return sheet.figure
 
 
-def _pale() -> "ListedColormap":
+def pale() -> "ListedColormap":
     """Return a sequential scheme whose darkest tone still shows a hatching."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
@@ -92,7 +92,7 @@ def _draw_index(sheet: Sheet, ground: Ground, index: Floats, threshold: float | 
     """Draw the index with its scale, on which the threshold is marked."""
     shown = thin(index, MOST_PIXELS)
     high = max(limits(shown)[1], 1.15 * (threshold or 0.0))
-    image = draw_raster(sheet.axes, shown, ground.region, cmap=_pale(), vmin=0.0, vmax=high)
+    image = draw_raster(sheet.axes, shown, ground.region, cmap=pale(), vmin=0.0, vmax=high)
     bar = sheet.figure.colorbar(image, cax=sheet.side.inset_axes((0.13, 0.63, 0.08, 0.36)), extend="max")
     bar.set_label("dissimilarity", fontsize=7)
     bar.ax.tick_params(labelsize=7)

@@ -49,6 +49,8 @@ class Ground:
         Where there are no polygons: class numbers (row, col) over the region, -1 = none.
     class_names
         Names of the classes.
+    class_counts
+        Pixels of each class where ``classes`` holds only some of them; () counts these.
     faults
         Lines.
     deposits
@@ -62,6 +64,7 @@ class Ground:
     geology: "gpd.GeoDataFrame | None" = None
     classes: NDArray[np.integer[Any]] | None = None
     class_names: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()
     faults: "gpd.GeoDataFrame | None" = None
     deposits: "gpd.GeoDataFrame | None" = None
     credit: str = ""

@@ -80,8 +80,9 @@ def unit_shares(ground: Ground) -> dict[str, float]:
         area = inside.groupby(ground.geology["unit"].astype(str)).sum()
         sizes = {str(unit): float(size) for unit, size in area.items()}
     elif ground.classes is not None:
-        counts = np.bincount(ground.classes[ground.classes >= 0], minlength=len(ground.class_names))
-        sizes = dict(zip(ground.class_names, counts.tolist(), strict=False))
+        drawn = np.bincount(ground.classes[ground.classes >= 0], minlength=len(ground.class_names))
+        counts = list(ground.class_counts) or drawn.tolist()
+        sizes = dict(zip(ground.class_names, counts, strict=False))
     else:
         return {}
     whole = sum(sizes.values()) or 1.0

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from matplotlib.figure import Figure
 
-__all__ = ["CLASSES", "folds_map", "limits", "score_classes", "score_map", "spread_map", "target_map", "thin"]
+__all__ = [
+    "CLASSES",
+    "MOST_PIXELS",
+    "folds_map",
+    "limits",
+    "score_classes",
+    "score_map",
+    "score_tones",
+    "spread_map",
+    "target_map",
+    "thin",
+]
 
 #: Prospectivity classes, and up to which share of the ground, the best first, each one reaches.
 CLASSES = (("very high", 0.05), ("high", 0.10), ("moderate", 0.25), ("low", 0.50), ("very low", 1.0))
@@ -150,6 +161,14 @@ def score_classes(score: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
     return np.where(known, classes, -1).astype(np.int8)
 
 
+def score_tones() -> list[str]:
+    """Return the colours of the classes as ``#rrggbb``, the best first."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(tone) for tone in colormaps["viridis"](np.linspace(1, 0.08, len(CLASSES)))]
+
+
 def score_map(ground: Ground, score: NDArray[np.floating[Any]], *, title: str = "Prospectivity") -> "Figure":
     """Draw the scores in five named classes.
 
@@ -158,13 +177,12 @@ def score_map(ground: Ground, score: NDArray[np.floating[Any]], *, title: str = 
     score
         (row, col) over the region, NaN where nothing was scored.
     """
-    from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
     with style():
         sheet = new_sheet(ground, title)
-        tones = [tuple(tone) for tone in colormaps["viridis"](np.linspace(1, 0.08, len(CLASSES)))]
+        tones = score_tones()
         classes = np.ma.masked_less(score_classes(thin(score, MOST_PIXELS)), 0)
         draw_raster(sheet.axes, classes, ground.region, cmap=ListedColormap(tones), vmin=-0.5, vmax=4.5)
         entries: list[Entry] = []

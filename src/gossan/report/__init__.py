@@ -10,10 +10,13 @@ from typing import Any, cast
 
 from gossan.errors import DataError, MissingFileError
 from gossan.io.files import replacing
-from gossan.report import tables, verdicts, words
+from gossan.report import parts, tables, verdicts, words
 from gossan.report.card import model_card
 from gossan.report.model import ReportModel
 from gossan.report.pictures import Picture, draw_all, read_maps, undrawable
+from gossan.report.sheets import target_sheets
+from gossan.report.webmap import WebMap, web_map
+from gossan.report.words import significant
 
 __all__ = ["ReportModel", "model_card", "read_report", "render", "write_report"]
 
@@ -41,7 +44,8 @@ def write_report(folder: Path) -> Path:
     if letters := undrawable(report, maps):
         notes.append(f"No font of this machine draws {letters}: names with them show boxes in the figures.")
     with replacing(folder / "report.html") as temporary:
-        temporary.write_text(render(report, pictures, notes), encoding="utf-8", newline="\n")
+        page = render(report, pictures, notes, web_map(report, maps))
+        temporary.write_text(page, encoding="utf-8", newline="\n")
     return folder / "report.html"
 
 
@@ -62,9 +66,12 @@ def read_report(folder: Path) -> ReportModel:
     return cast(ReportModel, report)
 
 
-def render(report: ReportModel, pictures: dict[str, Picture], notes: list[str]) -> str:
+def render(
+    report: ReportModel, pictures: dict[str, Picture], notes: list[str], interactive: WebMap | None = None
+) -> str:
     """Fill the page's template; every text that comes from data is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("gossan", "templates"),
@@ -81,13 +88,24 @@ def render(report: ReportModel, pictures: dict[str, Picture], notes: list[str]) 
         *pictures,
         *(topic for topic in said if said[topic]),
     }
+    scripts = (parts.leaflet_script(), parts.map_script()) if interactive else ()
+    sheets = target_sheets(report)
     return page.render(
+        map=interactive,
+        map_data=Markup(interactive.data) if interactive else "",
+        map_error=significant(interactive.error) if interactive else "",
+        leaflet_style=Markup(parts.leaflet_style()),
+        leaflet_script=Markup(scripts[0]) if scripts else "",
+        map_script=Markup(scripts[1]) if scripts else "",
+        policy=parts.policy(*scripts),
+        sheets=sheets,
+        beside=words.beside(report),
         title=report.get("title") or "Prospectivity report",
         command=report.get("command") or "",
         pictures=pictures,
         notes=notes,
         said=said,
-        why=bool(reasons),
+        why=bool(reasons or sheets),
         verdict=words.verdict(report).split(":")[0],
         found=words.found(report),
         trust=words.trust(report),

@@ -23,6 +23,7 @@ __all__ = [
     "Coverage",
     "Curve",
     "Curves",
+    "Dense",
     "Design",
     "Distances",
     "Estimate",
@@ -400,6 +401,18 @@ class Channel(TypedDict, total=False):
     kept: bool
 
 
+class Dense(TypedDict, total=False):
+    """The dense map: a score every ``stride_m``; ``deviation`` of shared scores, None for the exact way."""
+
+    stride_px: int
+    stride_m: float
+    rows: int
+    cols: int
+    windows: int
+    method: str
+    deviation: dict[str, Any] | None
+
+
 #: The AUC with the balancing of the run and without any (``with`` is a keyword: hence this form).
 Balance = TypedDict("Balance", {"with": Estimate | None, "without": Estimate | None}, total=False)
 
@@ -409,7 +422,8 @@ class ReportModel(TypedDict, total=False):
 
     ``data`` counts what was read, kept and dropped, by source; ``targets`` are the rows of ``targets.csv``,
     the best first; ``version`` is the package's, or versions by name. ``captures`` and ``audit`` are by
-    model; ``looks`` counts how often the held-out scores were looked at, or says it.
+    model; ``looks`` counts how often the held-out scores were looked at, or says it. ``next_samples`` are the
+    rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element.
     """
 
     format: int
@@ -432,6 +446,7 @@ class ReportModel(TypedDict, total=False):
     attention: Attention | None
     applicability: Applicability | None
     interpolation: Interpolation | None
+    dense: Dense | None
     barren: Barren | None
     calibration: CalibrationFit | None
     tuning: Tuning | None
@@ -439,6 +454,8 @@ class ReportModel(TypedDict, total=False):
     coverage: Coverage | None
     hidden: Hidden | None
     targets: list[dict[str, Any]]
+    next_samples: list[dict[str, Any]]
+    sample_units: dict[str, str]
     channels: list[Channel]
     balance: Balance | None
     warnings: list[str]

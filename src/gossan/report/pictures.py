@@ -34,7 +34,7 @@ class Picture:
 
 
 def read_maps(folder: Path, report: ReportModel) -> Maps:
-    """Read the rasters and layers of a run folder.
+    """Read the rasters, as many pixels as are drawn, and the layers of a run folder.
 
     Raises
     ------
@@ -44,15 +44,15 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
         ``applicability.tif`` is on another grid than ``prospectivity.tif``.
     """
     from gossan.grid import region_of
-    from gossan.io import read_layers, read_raster_bands, read_stack
+    from gossan.io import read_layers, thin_bands, thin_stack
 
     paths = [folder / name for name in ("stack.tif", "prospectivity.tif", "targets.gpkg")]
     if missing := [path.name for path in paths if not path.is_file()]:
         raise MissingFileError(
             f"{folder} has no {', '.join(missing)}; a report needs a finished run: run it again"
         )
-    stack = read_stack(paths[0])
-    bands, grid = read_raster_bands(paths[1])
+    stack = thin_stack(paths[0], plots.MOST_PIXELS)
+    bands, grid, _ = thin_bands(paths[1], plots.MOST_PIXELS)
     layers = read_layers(paths[2])
     geology = layers.get("geology")
     ground = plots.Ground(
@@ -61,6 +61,7 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
         geology=geology if geology is not None and "unit" in geology else None,
         classes=stack["classes"].values if "classes" in stack else None,
         class_names=tuple(stack.attrs["class_names"]),
+        class_counts=tuple(stack.attrs["class_counts"]),
         faults=layers.get("faults"),
         deposits=layers.get("deposits"),
         credit=_credit(report),
@@ -72,12 +73,12 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
 
 def _applicability(folder: Path, score: "NDArray[np.float32]") -> "dict[str, NDArray[np.float32]]":
     """Read the bands of ``applicability.tif``, which a run may lack."""
-    from gossan.io import read_raster_bands
+    from gossan.io import thin_bands
 
     path = folder / "applicability.tif"
     if not path.is_file():
         return {}
-    bands, _ = read_raster_bands(path)
+    bands, _, _ = thin_bands(path, plots.MOST_PIXELS)
     if any(band.shape != score.shape for band in bands.values()):
         raise DataError(
             f"{path} is not on the grid of prospectivity.tif beside it; run again to write both anew"

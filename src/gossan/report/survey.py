@@ -1,7 +1,9 @@
 """The data report of `gossan check`: the same tables as text for a terminal and as a page."""
 
 import base64
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gossan.report.pictures import Picture
@@ -21,12 +23,25 @@ _RULES = {
     "empty": "Empty",
 }
 
+#: Columns that a terminal does without first, where it is too narrow.
+_FIRST_TO_GO = (
+    "Column",
+    "Upper crust",
+    "Empty",
+    "Other text",
+    "Missing code",
+    "At the minimum",
+    "Max",
+    "Min",
+)
+
 
 def survey_tables(found: Mapping[str, Any]) -> dict[str, Table]:
     """Return the tables of what `gossan.pipeline.check` found, by name; what was not found has none."""
     made = {
         "summary": _summary(found),
         "elements": _elements(found.get("elements") or []),
+        "left_out": _left_out(found.get("elements") or []),
         "sampling": _sampling(found.get("sampling") or {}),
         "layers": _layers(found.get("layers") or []),
         "crs": _crs(found.get("data") or {}),
@@ -91,39 +106,60 @@ def _side(windows: Mapping[str, Any]) -> str | None:
 
 
 def _elements(elements: Sequence[Mapping[str, Any]]) -> Table:
-    left_out = any(row.get("left_out") for row in elements)
-    seen = dict.fromkeys(rule for row in elements for rule, n in row["rules"].items() if n)
-    used = [rule for rule in (*_RULES, *seen) if rule in seen and rule != "measured"]
-    used = list(dict.fromkeys(used))
+    read = [row for row in elements if not row.get("left_out")]
+    seen = dict.fromkeys(rule for row in read for rule, n in row["rules"].items() if n)
+    used = list(dict.fromkeys(rule for rule in (*_RULES, *seen) if rule in seen and rule != "measured"))
     rows = tuple(
         (
             str(row["element"]),
             str(row.get("column") or NONE),
-            str(row.get("unit") or "unknown"),
+            _unit(row.get("unit")),
             number(row["rules"].get("measured", 0)),
             *(number(row["rules"].get(rule, 0)) for rule in used),
             percent(row.get("censored")),
             percent(row.get("at_min")),
             *(_value(row.get(name)) for name in ("min", "median", "max", "crust")),
             _ratio(row.get("ratio")),
-            *((str(row.get("left_out") or ""),) if left_out else ()),
         )
-        for row in elements
+        for row in read
     )
     head = (
         "Element", "Column", "Unit", "Measured",
         *(_RULES.get(rule, rule.replace("_", " ")) for rule in used), "Censored",
         "At the minimum", "Min", "Median", "Max", "Upper crust", "Median / crust",
-        *(("Left out",) if left_out else ()),
     )  # fmt: skip
     note = (
         "Cells by the rule they were read by; min, median and max after values below a limit were replaced."
         " Censored: share below detection of the cells with a value; from 30 % on, a map shows the limit as"
         " much as the ground. At the minimum: share of the smallest value; where that is large, limits were"
         " replaced before the file was made. Upper crust: Rudnick and Gao (2003), in the element's unit;"
-        " ‘!’ marks a median more than 30 times off, which is rather a wrong unit."
+        " ‘!’ marks a median more than 30 times off, which is rather a wrong unit or a partial leach."
     )
     return Table("Elements", head, rows, text=3, note=note)
+
+
+def _left_out(elements: Sequence[Mapping[str, Any]]) -> Table:
+    """List the elements that are not used, with the cells that each has."""
+    rows = tuple(
+        (
+            str(row["element"]),
+            str(row.get("column") or NONE),
+            ", ".join(f"{number(n)} {rule.replace('_', ' ')}" for rule, n in row["rules"].items() if n)
+            or NONE,
+            str(row["left_out"]),
+        )
+        for row in elements
+        if row.get("left_out")
+    )
+    return Table("Elements left out", ("Element", "Column", "Cells", "Why"), rows, text=4)
+
+
+def _unit(unit: Any) -> str:
+    """Write a unit; an oxide alone is of unknown unit."""
+    from gossan.abundance import ppm_factor
+
+    text = str(unit or "")
+    return text if text and ppm_factor(text) is not None else f"unknown {text}".strip()
 
 
 def _value(value: float | None) -> str:
@@ -133,7 +169,8 @@ def _value(value: float | None) -> str:
 def _ratio(ratio: float | None) -> str:
     if ratio is None:
         return NONE
-    return f"{ratio:.2g}" + ("\u00a0!" if not 1 / 30 <= ratio <= 30 else "")
+    written = f"{ratio:.2g}" if ratio >= 0.01 else f"1/{number(float(f'{1 / ratio:.2g}'), 0)}"
+    return written + ("\u00a0!" if not 1 / 30 <= ratio <= 30 else "")
 
 
 def _sampling(sampling: Mapping[str, Any]) -> Table:
@@ -228,7 +265,7 @@ def _associations(found: Mapping[str, Any]) -> Table:
 
 
 def _anomalies(anomalies: Sequence[Mapping[str, Any]], elements: Sequence[Mapping[str, Any]]) -> Table:
-    units = {row["element"]: str(row.get("unit") or "unknown") for row in elements}
+    units = {row["element"]: _unit(row.get("unit")) for row in elements}
     rows = tuple(
         (
             str(row["element"]),
@@ -279,20 +316,53 @@ def survey_text(found: Mapping[str, Any], width: int = 110) -> list[str]:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=width, color_system=None, soft_wrap=False)
-    for part in survey_drawn(found):
+    for part in survey_drawn(found, width):
         console.print(part, highlight=False)
     return str(console.file.getvalue()).rstrip("\n").split("\n")  # type: ignore[attr-defined]
 
 
-def survey_drawn(found: Mapping[str, Any]) -> Iterator[Any]:
-    """Draw the tables for a console of rich; the settings are left out."""
+def survey_drawn(found: Mapping[str, Any], width: int = 110) -> Iterator[Any]:
+    """Draw the tables for a console of rich, at most ``width`` wide; the settings are left out."""
     from rich.text import Text
 
     for name, table in survey_tables(found).items():
-        if name != "settings":
-            yield _rich(table)
+        if name == "settings":
+            continue
+        shown, gone = _fitting(table, width)
+        yield _rich(shown)
+        if gone:
+            yield Text(f"Too wide for here, but on the page (--out FILE.html): {', '.join(gone)}\n")
     if why := (found.get("associations") or {}).get("why"):
         yield Text(f"No element associations: {why}")
+
+
+def _fitting(table: Table, width: int) -> tuple[Table, list[str]]:
+    """Take columns out of a table until it fits; the table, and what was taken."""
+    gone: list[str] = []
+    for name in _FIRST_TO_GO:
+        if _width(table) <= width:
+            break
+        if name in table.head:
+            place = table.head.index(name)
+            rows = tuple((*row[:place], *row[place + 1 :]) for row in table.rows)
+            head = (*table.head[:place], *table.head[place + 1 :])
+            table = replace(table, head=head, rows=rows, text=table.text - (place < table.text))
+            gone.append(name)
+    return table, gone
+
+
+def _width(table: Table) -> int:
+    """Letters that the lines of a table take."""
+    wide = 0
+    for i, head in enumerate(table.head):
+        cells = [row[i] for row in table.rows]
+        if any(cell not in ("", NONE) for cell in cells):
+            wide += 3 + max(map(len, [*cells, *_headline(head, number=i >= table.text).split("\n")]))
+    return wide
+
+
+def _headline(head: str, *, number: bool) -> str:
+    return textwrap.fill(head, 9, break_long_words=False) if number else head
 
 
 def _rich(table: Table) -> Any:
@@ -305,7 +375,10 @@ def _rich(table: Table) -> Any:
         title=Text(table.caption, "bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
     )
     for i in head:
-        made.add_column(Text(table.head[i]), justify="left" if i < table.text else "right")
+        # numbers stay whole where a line is too short: only words wrap
+        text = i < table.text
+        head_lines = _headline(table.head[i], number=not text)
+        made.add_column(Text(head_lines), justify="left" if text else "right", no_wrap=not text)
     for row in table.rows:
         made.add_row(*(Text(row[i]) for i in head))
     return made

@@ -15,6 +15,7 @@ class Table:
     """A table ready to print.
 
     ``text`` is the number of leading columns that hold text and not numbers, ``prose`` that of the last ones.
+    ``keys`` holds the target of each row, where rows are targets, and ``link`` the column that leads to it.
     """
 
     caption: str
@@ -23,6 +24,8 @@ class Table:
     text: int = 1
     note: str = ""
     prose: int = 0
+    keys: tuple[int, ...] = ()
+    link: int = -1
 
 
 def whole(value: Any) -> str:

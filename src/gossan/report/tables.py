@@ -66,7 +66,17 @@ def _targets(report: ReportModel) -> Table:
     count = len(report.get("targets") or [])
     caption = f"The best {len(rows)} of {count} targets" if count > len(rows) else f"All {count} targets"
     head = tuple(TARGET_COLUMNS[name][0] for name in columns) + (("Why",) if why else ())
-    return Table(caption, head, rows, text=0, note=_targets_note(report, columns), prose=int(why))
+    named_rows = "number" in columns and all(row.get("number") is not None for row in targets)
+    return Table(
+        caption,
+        head,
+        rows,
+        text=0,
+        note=_targets_note(report, columns),
+        prose=int(why),
+        keys=tuple(int(row["number"]) for row in targets) if named_rows else (),
+        link=columns.index("number") if named_rows else -1,
+    )
 
 
 def _targets_note(report: ReportModel, columns: Sequence[str]) -> str:

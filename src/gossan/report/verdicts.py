@@ -44,7 +44,29 @@ def sentences(report: ReportModel) -> dict[str, list[str]]:
         "influence": _influence(report),
         "attention": _attention(report),
         "looks": _looks(report),
+        "dense": _dense(report),
     }
+
+
+def _dense(report: ReportModel) -> list[str]:
+    """Say what the dense map is, and how far its scores are from those of windows one by one."""
+    found = report.get("dense")
+    if not found:
+        return []
+    told = (
+        f"dense.tif scores {number(found.get('windows'))} windows, one every"
+        f" {number(found.get('stride_m'), 0)} m, by the final model, which was trained on the known deposits:"
+        " it shows where inside an area the score comes from, and no other figure uses it."
+    )
+    off = found.get("deviation")
+    if not off:
+        return [f"{told} Every window was scored on its own."]
+    ranks = "" if off["rank_correlation"] is None else f", rank correlation {off['rank_correlation']:.4f}"
+    return [
+        f"{told} Windows share one pass of the network; of {off['windows']} drawn at random and scored on"
+        f" their own, scores differ by up to {off['largest']:.1g}{ranks}, and the best tenths have"
+        f" {percent(off['top_overlap'])} in common."
+    ]
 
 
 def _one(entry: Mapping[str, Any] | None, key: str) -> list[str]:

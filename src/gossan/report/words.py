@@ -10,6 +10,7 @@ from gossan.report.model import Estimate, Paired, ReportModel, Summary
 
 __all__ = [
     "TOLD",
+    "beside",
     "by_model",
     "estimand",
     "estimate",
@@ -304,14 +305,13 @@ def _auc_tile(report: ReportModel, summary: Summary) -> tuple[str, str] | None:
 
 
 def found(report: ReportModel) -> list[str]:
-    """Say what was found in up to three paragraphs, nothing that the numbers do not carry."""
-    paragraphs = (
-        (_ground(report), _auc(report)),
-        _rivals(report),
-        (_coverage(report), _hidden(report), _targets(report)),
-    )
-    joined = (" ".join(sentence for sentence in sentences if sentence) for sentences in paragraphs)
-    return [paragraph for paragraph in joined if paragraph]
+    """Say what was found in one paragraph, nothing that the numbers do not carry."""
+    return [" ".join(filter(None, (_ground(report), _auc(report), _coverage(report), _targets(report))))]
+
+
+def beside(report: ReportModel) -> list[str]:
+    """Say how the model does beside its rivals, and what is known of the truth of a made survey."""
+    return list(filter(None, (" ".join(_rivals(report)), _hidden(report))))
 
 
 def _ground(report: ReportModel) -> str:

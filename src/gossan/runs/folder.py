@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from gossan.errors import BusyError, DataError, UsageError
+from gossan.runs.store import unwritten
 from gossan.runs.tasks import versions
 
 __all__ = ["RunFolder", "file_hash"]
@@ -73,12 +74,24 @@ class RunFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+        if isinstance(error, OSError) and error.filename is None:  # as a write error is
+            raise unwritten(self.path, error) from error
 
     def log(self, event: str, **fields: Any) -> None:
-        """Append an event to ``log.jsonl``."""
+        """Append an event to ``log.jsonl``.
+
+        Raises
+        ------
+        RunError
+            The disk cannot take it.
+        """
         entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, default=str) + "\n")
+        path = self.path / "log.jsonl"
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry, default=str) + "\n")
+        except OSError as error:
+            raise unwritten(path, error) from error
 
     def publish(
         self,

@@ -206,9 +206,15 @@ def _sorted(tasks: Sequence[Task]) -> list[Task]:
     if strange:
         raise RunError(f"inputs name tasks that are not in the list: {', '.join(sorted(strange))}")
     try:
-        return [by_name[name] for name in TopologicalSorter(needs).static_order()]
+        order = list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         raise RunError(f"tasks need each other: {' <- '.join(error.args[1])}") from error
+    # What the longest chain of work hangs on goes first: left for last it would run alone.
+    path = {name: by_name[name].weight for name in order}
+    for name in reversed(order):
+        for need in needs[name]:
+            path[need] = max(path[need], by_name[need].weight + path[name])
+    return [by_name[name] for name in sorted(order, key=lambda name: -path[name])]
 
 
 def _warn(found: Iterable[tuple[str, str]]) -> None:

@@ -433,7 +433,7 @@ def probe(file: str, device: str | None) -> dict[str, Any]:
         seen = False
     chosen = None
     if device is not None:
-        from gossan.models.network import choose_device
+        from gossan.models.device import choose_device
 
         try:
             chosen = choose_device(device).type

@@ -14,17 +14,20 @@ import json
 import os
 import platform
 import shutil
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from gossan import mapped
+from gossan.errors import RunError
 from gossan.runs.values import decode, encode
 
-__all__ = ["Store", "StoreCheckpoint"]
+__all__ = ["Store", "StoreCheckpoint", "unwritten"]
 
 _FORMAT = 1
 #: Arrays below this many bytes are read whole: a mapped file costs a descriptor.
@@ -63,9 +66,9 @@ class Store:
         place = self._place(key)
 
         def load(name: str, own: bool) -> NDArray[Any]:
-            whole = own or entry["files"][name] < _SMALL
-            found: NDArray[Any] = np.load(place / name, mmap_mode=None if whole else "r", allow_pickle=False)
-            return found
+            if own or entry["files"][name] < _SMALL:
+                return np.asarray(np.load(place / name, allow_pickle=False))
+            return mapped.load(place / name)
 
         return decode(entry["value"], load)
 
@@ -81,12 +84,16 @@ class Store:
         ------
         TypeError
             When the value holds something that cannot be kept.
+        RunError
+            When the disk cannot take it.
         """
         draft = self.temporary(key)
-        draft.mkdir(parents=True)
         try:
+            draft.mkdir(parents=True)
             self._write(draft, value, warnings)
             self._publish(draft, key)
+        except OSError as error:
+            raise unwritten(self.folder, error) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -118,7 +125,11 @@ class Store:
 
         def save(array: NDArray[Any]) -> str:
             name = f"{len(files)}.npy"
-            np.save(draft / name, array, allow_pickle=False)
+            file = mapped.file_of(array)
+            if file is not None and file.parent == self.folder / "tmp" and file.is_file():
+                file.rename(draft / name)  # made by `StoreCheckpoint.array`
+            else:
+                np.save(draft / name, array, allow_pickle=False)
             files[name] = (draft / name).stat().st_size
             return name
 
@@ -139,6 +150,12 @@ class Store:
         except OSError:
             if not self.has(key):
                 raise
+
+
+def unwritten(path: Path, error: OSError) -> RunError:
+    """Name the path that could not be written, which the error of a write does not."""
+    why = error.strerror or " ".join(str(error).split())
+    return RunError(f"{path} cannot be written: {why}; make room, or choose another --out")
 
 
 def _alive(process: int) -> bool:
@@ -176,6 +193,8 @@ class StoreCheckpoint:
         ------
         TypeError
             When an entry is neither an array of numbers nor JSON.
+        RunError
+            When the disk cannot take it.
         """
         arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         if any(array.dtype.hasobject for array in arrays.values()):
@@ -183,11 +202,25 @@ class StoreCheckpoint:
         scalars = {name: value for name, value in state.items() if name not in arrays}
         header = json.dumps([scalars, list(arrays)])
         draft = self._store.temporary(self._key)
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            np.savez(file, np.array(header), *arrays.values())
-        draft.replace(self._file)
+        try:
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as file:
+                np.savez(file, np.array(header), *arrays.values())
+            draft.replace(self._file)
+        except OSError as error:
+            raise unwritten(self._store.folder, error) from error
+
+    def array(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+        """Make an array of zeros in a file of the store, which `Store.put` moves to its place."""
+        file = self._store.temporary(f"{self._key}.npy")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            made = mapped.create(file, shape, dtype)
+        except OSError as error:
+            raise unwritten(self._store.folder, error) from error
+        weakref.finalize(made, file.unlink, missing_ok=True)
+        return made
 
     def clear(self) -> None:
         """Forget the state: the task is done."""

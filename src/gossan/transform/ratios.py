@@ -18,6 +18,7 @@ __all__ = [
     "ilr",
     "ilr_basis",
     "ilr_inverse",
+    "ilr_table_inverse",
     "log10",
     "log10_inverse",
     "transform_values",
@@ -140,7 +141,7 @@ def ilr_inverse(values: NDArray[np.float64], total: float = 1.0) -> NDArray[np.f
 
 
 def transform_values(
-    values: "pd.DataFrame", units: Mapping[str, str], transform: Literal["log10", "clr", "none"]
+    values: "pd.DataFrame", units: Mapping[str, str], transform: Literal["log10", "clr", "ilr", "none"]
 ) -> tuple["pd.DataFrame", dict[str, str]]:
     """Transform a table of concentrations.
 
@@ -150,18 +151,28 @@ def transform_values(
         Samples x elements; NaN = missing.
     units
         Unit of each element: ``ppm``, ``ppb``, ``pct``, ``ppt``, perhaps followed by an oxide, or
-        empty where unknown. The centred log-ratio brings all to ppm first.
+        empty where unknown. Log-ratios bring all to ppm first.
 
     Returns
     -------
-    The table, and the units after the transform: ``log10(ppm)``, ``clr``, or those given.
+    The table, and the units after the transform: ``log10(ppm)``, ``clr``, or those given. The isometric
+    log-ratio has one column fewer: ``ilr Cu`` sets Cu against the geometric mean of all elements before it
+    in the table, and its unit lists them, ``ilr(Cu / Ag As)``; high where Cu is. `ilr_table_inverse` gives
+    the composition back.
 
     Raises
     ------
     DataError
-        A value to be logged is zero, negative or infinite.
+        A value to be logged is zero, negative or infinite; or no sample has every element, for ``ilr``.
     UsageError
-        The transform is unknown, or ``clr`` was asked of one element or of units that cannot be compared.
+        The transform is unknown, or a log-ratio was asked of one element or of units that cannot be compared.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table, units = transform_values(pd.DataFrame({"As": [1.0], "Cu": [1.0]}), {}, "ilr")
+    >>> table["ilr Cu"].tolist(), units
+    ([0.0], {'ilr Cu': 'ilr(Cu / As)'})
     """
     if transform == "none":
         return values.astype(float), {name: units.get(name, "") for name in values.columns}
@@ -170,9 +181,42 @@ def transform_values(
         after = {name: f"log10({units.get(name) or 'unit unknown'})" for name in values.columns}
         return _like(values, log10(array)), after
     if transform == "clr":
-        factors = _ppm_factors([units.get(name, "") for name in values.columns])
+        factors = _ppm_factors([units.get(name, "") for name in values.columns], "clr")
         return _like(values, clr(array * factors)), dict.fromkeys(values.columns, "clr")
-    raise UsageError(f"transform {transform!r} is unknown; allowed are log10, clr and none; choose one")
+    if transform == "ilr":
+        factors = _ppm_factors([units.get(name, "") for name in values.columns], "ilr")
+        return _balances(values, ilr(array * factors))
+    raise UsageError(f"transform {transform!r} is unknown; allowed are log10, clr, ilr and none; choose one")
+
+
+def _balances(values: "pd.DataFrame", ratios: NDArray[np.float64]) -> tuple["pd.DataFrame", dict[str, str]]:
+    """Name isometric log-ratios by the element that each sets against those before it; high where it is."""
+    import pandas as pd
+
+    parts = [str(name) for name in values.columns]
+    if not np.isfinite(ratios).any():
+        raise DataError(
+            f"transform = 'ilr' given and no sample has all of {len(parts)} elements; balances need every "
+            "one: list fewer as samples.elements, or use 'clr'"
+        )
+    names = [f"ilr {part}" for part in parts[1:]]
+    units = {name: f"ilr({parts[k]} / {' '.join(parts[:k])})" for k, name in enumerate(names, 1)}
+    return pd.DataFrame(-ratios, index=values.index, columns=names), units
+
+
+def ilr_table_inverse(values: "pd.DataFrame", first: str, total: float = 1.0) -> "pd.DataFrame":
+    """Composition, closed to ``total``, of a table that `transform_values` made with ``ilr``.
+
+    Parameters
+    ----------
+    first
+        Name of the element that the first balance is against, which has no column of its own.
+    """
+    import pandas as pd
+
+    parts = [first, *(str(name).removeprefix("ilr ") for name in values.columns)]
+    closed = ilr_inverse(-values.to_numpy(dtype=float), total)
+    return pd.DataFrame(closed, index=values.index, columns=parts)
 
 
 def _like(values: "pd.DataFrame", array: NDArray[np.float64]) -> "pd.DataFrame":
@@ -181,16 +225,18 @@ def _like(values: "pd.DataFrame", array: NDArray[np.float64]) -> "pd.DataFrame":
     return pd.DataFrame(array, index=values.index, columns=values.columns)
 
 
-def _ppm_factors(units: list[str]) -> NDArray[np.float64]:
+def _ppm_factors(units: list[str], transform: str) -> NDArray[np.float64]:
     if len(units) < 2:
-        raise UsageError("clr was asked of one element; it needs at least two; use transform = 'log10'")
+        raise UsageError(
+            f"{transform} was asked of one element; it needs at least two; use transform = 'log10'"
+        )
     if len(set(units)) == 1:
         return np.ones(len(units))
     known = [unit.split(" ")[0] for unit in units]
     odd = sorted({unit or "(none)" for unit in known} - PPM_PER_UNIT.keys())
     if odd:
         raise UsageError(
-            f"clr cannot compare the units {', '.join(odd)} with the others; known are "
+            f"{transform} cannot compare the units {', '.join(odd)} with the others; known are "
             f"{', '.join(PPM_PER_UNIT)}; write the unit into the column's name, such as Cu_ppm"
         )
     return np.array([PPM_PER_UNIT[unit] for unit in known])
