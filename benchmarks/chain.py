@@ -1,7 +1,7 @@
 """The full chain on Eskay Creek beside the commit that closed the main job, each with its own sources.
 
-Needs ``$GOSSAN_DATA`` and the history of the repository. `eskay.toml` holds only keys that the old commit knows;
-what came later and has no like there is switched off for ours, and the rivals are the two that it had.
+Needs ``$GOSSAN_DATA`` and the history of the repository. `eskay.toml` holds only keys that the old commit
+knows; what came later and has no like there is switched off for ours, and the rivals are the two that it had.
 """
 
 import os
@@ -39,8 +39,8 @@ def rows() -> list[Row]:
             lambda: _chain(old / "src", Path(folder), ()),
         )
     note = (
-        "benchmarks/eskay.toml: 125 m, windows of 64 px, MFAF-ShuffleNetV2 of width .5, 1 epoch, 3 folds; from "
-        "the files to the report, all cores; ours without what the old one has not (calibration, audit, "
+        "benchmarks/eskay.toml: 125 m, windows of 64 px, MFAF-ShuffleNetV2 of width .5, 1 epoch, 3 folds; "
+        "from the files to the report, all cores; ours without what the old one has not (calibration, audit, "
         "reasons), but with its larger report, map page and checks of interpolation and applicability"
     )
     return [

@@ -4,6 +4,7 @@
 CUDA device the rows say so.
 """
 
+import math
 import time
 from typing import Any
 
@@ -42,12 +43,12 @@ def rows() -> list[Row]:
     import torch
 
     if not torch.cuda.is_available():
-        return [_row("no GPU here", 0.0, SECONDS, "not measured: no CUDA device on this machine")]
+        return [_row("no GPU here", math.nan, SECONDS, "not measured: no CUDA device on this machine")]
     return [found for wanted in (False, True) for found in _measured(wanted)]
 
 
 def _row(how: str, seconds: float, target: float, note: str) -> Row:
-    wanted = ("at most", 1.0) if seconds else None
+    wanted = ("at most", 1.0) if math.isfinite(seconds) else None
     return row(f"{WORK}, {how}", "60 s", [(seconds, target)], wanted=wanted, inverse=True, note=note)  # type: ignore[arg-type]
 
 

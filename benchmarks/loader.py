@@ -74,7 +74,7 @@ def _batches(count: int, rng: np.random.Generator) -> list[NDArray[np.intp]]:
 
 
 def _ours(path: Path, size: int, stride: int, *, ready: bool) -> float:
-    """Return windows a second: the file read and windows gathered; where `ready` also made fit to train on."""
+    """Return windows a second: the file read, windows gathered, where `ready` also made fit to train on."""
     import torch
 
     from gossan.models.training import symmetry
@@ -123,8 +123,8 @@ def _beside_torchgeo(path: Path) -> list[Row]:
 def _race(path: Path, size: int, stride: int, *, ready: bool) -> Row:
     note = (
         f"{MAP} x {MAP} px, {CHANNELS} layers, tiled GeoTIFF (deflate) as stack.tif, windows every {stride} "
-        f"px, {EPOCHS} epochs in batches of {BATCH}, no worker processes, 1 thread, from opening the file on; "
-        "ours reads the whole file before the first batch"
+        f"px, {EPOCHS} epochs in batches of {BATCH}, no worker processes, 1 thread, from opening the file "
+        "on; ours reads the whole file before the first batch"
     )
     return row(
         f"windows of {size} px {'scaled, filled and turned' if ready else 'read'}",
