@@ -25,7 +25,7 @@ $(VENV)/.core: pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,explain]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,explain,scale]'
 	touch $@
 
 demo: $(VENV)/.core  ## the whole main job on the built-in survey

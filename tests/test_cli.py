@@ -1,3 +1,4 @@
+import importlib
 import io
 import json
 import os
@@ -52,7 +53,8 @@ class Pipeline(types.ModuleType):
         }
         return types.SimpleNamespace(folder=Path("runs/jinshan"), metrics=metrics, targets=[1, 2, 3])
 
-    def run(self, project, out=None, *, jobs=None, on_progress=None):
+    def run(self, project, out=None, *, jobs=None, scheduler=None, cluster=None, on_progress=None):
+        self.where = (scheduler, cluster)
         on_progress(0.5, 90.0, "fit [bold]fold 1")
         warnings.warn("2 rows dropped", DataWarning, stacklevel=1)
         warnings.warn("2 rows dropped", DataWarning, stacklevel=1)
@@ -150,6 +152,42 @@ def test_no_color_leaves_colours_out(pipeline, project, monkeypatch):
     assert "fold 1" in screen.getvalue()
 
 
+class TerminalOut(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_a_terminal_gets_tables_and_no_colour_where_none_is_wanted(
+    pipeline, project, capsys, monkeypatch, no_color
+):
+    screen = TerminalOut()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    assert cli.main(["run", str(project)]) == 0
+    assert cli.main(["doctor"]) == 0
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+    assert re.search(r"mfaf-resnet18 +0\.812 +0\.700 to 0\.900", shown)
+    assert re.search(r"random-forest +0\.700 +no interval", shown)
+    assert "report: runs/jinshan/report.html" in shown
+    assert re.search(r"numpy +\d", shown)
+    assert ("\x1b[3" in screen.getvalue()) != no_color
+    screen.truncate(0)
+    assert cli.main(["run", str(project), "--json"]) == 0
+    assert json.loads(screen.getvalue().strip("\0"))["targets"] == 3
+
+
+def test_the_places_of_the_work_are_handed_over(pipeline, project):
+    assert cli.main(["run", str(project), "--scheduler", "tcp://h:1"]) == 0
+    assert pipeline.where == ("tcp://h:1", None)
+    assert cli.main(["run", str(project), "--cluster", "c.toml"]) == 0
+    assert pipeline.where == (None, Path("c.toml"))
+
+
 def test_demo_runs_with_a_default_folder(pipeline, capsys):
     assert cli.main(["demo", "--set", "training.epochs=1"]) == 0
     assert pipeline.calls == [("demo", Path("demo"), ["training.epochs=1"], None)]
@@ -188,6 +226,7 @@ def test_predict_takes_the_run_and_the_project(pipeline, project, capsys):
 
 @pytest.fixture
 def report(monkeypatch):
+    importlib.import_module("gossan.report.survey")  # a part of it that stays real
     fake = types.ModuleType("gossan.report")
 
     def write_report(folder):
@@ -438,7 +477,7 @@ def test_doctor_looks_at_the_device_that_is_asked_for(capsys, monkeypatch):
 
 def test_doctor_ends_with_1_when_something_is_wrong(capsys, monkeypatch):
     monkeypatch.setenv("GOSSAN_DATA", "/nowhere")
-    monkeypatch.setattr(cli, "_installed", lambda name: None)
+    monkeypatch.setattr("gossan.cli.doctor._installed", lambda name: None)
     assert cli.main(["doctor"]) == 1
     shown = capsys.readouterr().out
     assert "numpy is missing" in shown
@@ -463,6 +502,39 @@ def test_help_and_version_come_as_a_program():
     assert all(command in helped.stdout for command in COMMANDS)
     assert gossan().stdout == helped.stdout
     assert gossan("--version").stdout == "gossan 0.1.0\n"
+
+
+def test_the_shell_completes_commands_and_options(tmp_path, monkeypatch):
+    # which shell the tests were started from is of no matter
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    shown = gossan("--show-completion", "bash")
+    assert shown.returncode == 0
+    assert "complete -o default -F _gossan_completion gossan" in shown.stdout
+    environment = {**os.environ, "_GOSSAN_COMPLETE": "complete_bash"}
+    for words, place, found in (
+        ("gossan re", "1", ["report"]),
+        ("gossan run --s", "2", ["--set", "--scheduler"]),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "gossan"],
+            env=environment | {"COMP_WORDS": words, "COMP_CWORD": place},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.split() == found
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "gossan", "--install-completion", "bash"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "installed" in done.stdout
+    (script,) = (tmp_path / ".bash_completions").iterdir()
+    assert script.name == "gossan.sh"
+    assert str(script) in (tmp_path / ".bashrc").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, special
 
 from gossan.errors import UsageError
-from gossan.models import create
+from gossan.models import create, mfaf
 from gossan.models.base import decide
 from gossan.models.mfaf import (
     PAPER_RATES,
@@ -108,6 +108,49 @@ class TestDilatedBranches:
         more = count((1, 2, 3)) - count((1, 2))
         kernel, mlp = 3 * 9, (3 * 4 + 4) + (4 * 3 + 3)
         assert more == kernel + mlp
+
+
+class TestOnePass:
+    """What a CPU computes in fewer passes over memory is what the equations say, gradients included."""
+
+    @pytest.mark.parametrize("rate", [11, 12, 24])
+    @pytest.mark.parametrize("mix", [False, True])
+    def test_a_frame_of_zeros_around_wide_dilations_changes_nothing(self, rate, mix):
+        branch, x = network(size=50, rates=(rate,), mix=mix).branches[0], windows(size=50).requires_grad_()
+        found, expected = mfaf._dilate(branch, x), branch(x)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+        over = torch.randn_like(found)
+        for ours, theirs in zip(
+            torch.autograd.grad(found, (x, branch.weight), over),
+            torch.autograd.grad(expected, (x, branch.weight), over),
+            strict=True,
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3)
+
+    @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+    @pytest.mark.parametrize("pool", ["avg+max", "avg"])
+    def test_weighing_side_by_side_has_the_values_and_gradients_of_single_steps(self, layout, pool):
+        torch.manual_seed(0)
+        attentions = [ChannelAttention(3, pool).double() for _ in range(2)]
+        maps = [
+            windows(4, seed=seed).double().contiguous(memory_format=layout).requires_grad_()
+            for seed in (1, 2)
+        ]
+        found = mfaf._attend(maps, attentions)
+        expected = torch.cat([m * a(m)[:, :, None, None] for m, a in zip(maps, attentions, strict=True)])
+        torch.testing.assert_close(found, expected)
+        inputs = [*maps, *(weight for each in attentions for weight in each.parameters())]
+        over = torch.randn_like(found)
+        for ours, theirs in zip(
+            torch.autograd.grad(found, inputs, over), torch.autograd.grad(expected, inputs, over), strict=True
+        ):
+            torch.testing.assert_close(ours, theirs)
+
+    def test_a_shared_maximum_passes_its_gradient_on_once(self):
+        maps = torch.ones(1, 2, 4, 4, requires_grad=True)
+        _, _, top = mfaf._pool(maps)
+        (gradient,) = torch.autograd.grad(top.sum(), maps)
+        assert gradient.sum(dim=(2, 3)).tolist() == [[1.0, 1.0]]
 
 
 class TestAttention:

@@ -10,7 +10,7 @@ from fake_windows import FakeWindows, planted
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, RunError, SettingWarning, UsageError
 from gossan.metrics import auc
-from gossan.models import ModelSettings, TrainingSettings, load_scorer, make_scorer, network
+from gossan.models import ModelSettings, TrainingSettings, device, load_scorer, make_scorer, network
 from gossan.models.training import make_feed, resolve, symmetry
 
 NARROW = ModelSettings(width=0.5, rates=(1, 2))
@@ -282,7 +282,7 @@ class TestFit:
         torch.manual_seed(7)
         state, threads = torch.get_rng_state(), torch.get_num_threads()
         fit(epochs=1)
-        with network._session(threads + 1, torch.device("cpu")):
+        with device.session(threads + 1, torch.device("cpu")):
             assert torch.get_num_threads() == threads + 1
         assert torch.equal(torch.get_rng_state(), state)
         assert torch.get_num_threads() == threads

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gossan.errors import DataError, DataWarning
-from gossan.runs import Runner, Store, Task
+from gossan.runs import Runner, Store, Task, connected
 
 
 def freeze():
@@ -82,6 +82,19 @@ def threads(*, progress, checkpoint):
     return {"threads": numbers, "variable": os.environ["OMP_NUM_THREADS"]}
 
 
+def process(*, number, wait, progress, checkpoint):
+    time.sleep(wait)
+    return {"pid": os.getpid()}
+
+
+def hangs_once(*, number, folder, progress, checkpoint):
+    """Wait to be killed, unless an earlier one left its process id in the folder."""
+    if not list(Path(folder).glob("pid-*")):
+        (Path(folder) / f"pid-{os.getpid()}").touch()
+        time.sleep(30)
+    return {"number": number}
+
+
 def chain(steps=20, wait=0.0, branches=2):
     names = [f"slow-{number}" for number in range(branches)]
     return [
@@ -99,4 +112,5 @@ if __name__ == "__main__":
 
     freeze()
 
-    Runner(Store(sys.argv[1]), jobs=int(sys.argv[2])).run(chain(wait=0.05))
+    with connected(cluster=sys.argv[3] if len(sys.argv) > 3 else None) as cluster:
+        Runner(Store(sys.argv[1]), jobs=int(sys.argv[2]), cluster=cluster).run(chain(wait=0.05))

@@ -155,13 +155,17 @@ class Recipe:
                 f"windows with {batch.shape[1]} channels given; this recipe was learnt on {expected} "
                 f"({', '.join(self.stack_channels)}); make the stack with the same layers"
             )
-        valid: NDArray[np.bool_] = np.any(np.isfinite(batch), axis=1)
+        there = np.isfinite(batch)
+        valid: NDArray[np.bool_] = np.any(there, axis=1)
         out = np.empty((len(batch), len(self.channels), *batch.shape[2:]), dtype=np.float32)
         n = len(self.layers)
-        index = [self.stack_channels.index(name) for name in self.layers]
-        np.subtract(batch[:, index], _column(self.centre), out=out[:, :n])
-        out[:, :n] /= _column(self.scale)
-        np.nan_to_num(out[:, :n], copy=False, nan=0.0)
+        for channel, (name, centre, scale) in enumerate(
+            zip(self.layers, self.centre, self.scale, strict=True)
+        ):
+            source, part = self.stack_channels.index(name), out[:, channel]
+            np.subtract(batch[:, source], np.float32(centre), out=part)
+            part /= np.float32(scale)
+            np.copyto(part, 0, where=~there[:, source])
         if self.encoding == "onehot":
             self._one_hot(batch[:, -1], valid, out[:, n : n + len(self.classes) + 1])
         elif self.encoding == "ordinal":
@@ -169,8 +173,7 @@ class Recipe:
             out[:, n] = np.nan_to_num((batch[:, -1] - mean) / sd, nan=0.0)
         if self.valid:
             out[:, -1] = valid
-        out *= valid[:, None]
-        return out, valid
+        return out, valid  # where nothing is there, every channel is 0 already
 
     def _one_hot(
         self, classes: NDArray[np.float32], valid: NDArray[np.bool_], out: NDArray[np.float32]
@@ -248,10 +251,6 @@ class WindowSet:
         read = self.recipe.apply(found)
         relieve()
         return read
-
-
-def _column(values: Sequence[float]) -> NDArray[np.float32]:
-    return np.asarray(values, dtype=np.float32)[:, None, None]
 
 
 def covered_pixels(windows: "pd.DataFrame", shape: tuple[int, ...]) -> NDArray[np.bool_]:

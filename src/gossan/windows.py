@@ -26,6 +26,8 @@ __all__ = ["AreaMap", "WindowSettings", "cut_windows", "deposits_in", "gather", 
 #: The smallest window that the networks accept, pixels.
 SMALLEST = 16
 _DEFAULT_SIZE = 32
+#: Windows that are read between two looks at how much of a mapped file is held, on average.
+_RELIEVED = 16
 #: Side of the tiles that a mask is summed in, pixels.
 _TILE = 1024
 
@@ -253,12 +255,15 @@ def gather(stack: "xr.Dataset", windows: "pd.DataFrame") -> NDArray[np.float32]:
     batch = np.empty((len(row), channels, size, size), dtype=np.float32)
     if not len(row):
         return batch
-    for channel, layer in enumerate(layers):
-        batch[:, channel] = _views(layer, size)[row, col]
-        relieve()
+    # Window by window is measured to be the fastest; from north to south, so that a file is read in order.
+    for i in np.lexsort((col, row)).tolist():
+        batch[i, : len(layers)] = layers[:, row[i] : row[i] + size, col[i] : col[i] + size]
+        if i % _RELIEVED == 0:
+            relieve()
     if classes is not None:
-        part = _views(classes, size)[row, col]
-        batch[:, -1] = np.where(part < 0, np.float32(np.nan), part)
+        part = batch[:, -1]
+        part[...] = _views(classes, size)[row, col]
+        np.copyto(part, np.float32(np.nan), where=part < 0)
     return batch
 
 

@@ -77,8 +77,14 @@ def paper_predictions(
     fold: int,
     seed: "Sequence[int]",
     balance: BalanceSettings | None = None,
+    copies: float | None = None,
 ) -> "pd.DataFrame":
     """Score a test part that is balanced as the paper balances it.
+
+    Parameters
+    ----------
+    copies
+        Noisy copies of barren test windows for each of them; None for as many as in training.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def paper_predictions(
     is_ore = ground.is_ore[test]
     how = balance or BalanceSettings()
     several = np.count_nonzero(is_ore) > 1
-    how = BalanceSettings("smote" if several else "none", how.factor, how.noise_variance)
+    how = BalanceSettings("smote" if several else "none", how.factor, how.noise_variance, copies)
     gram = inner_products(real.read, np.flatnonzero(is_ore)) if several else None
     plan = plan_balance(is_ore, how, gram=gram, seed=seed, protocol="paper")
     answer = scorer.predict(SyntheticWindows(ground.stack, windows, recipe, plan, seed))

@@ -37,6 +37,7 @@ __all__ = [
     "read_stack",
     "thin_stack",
     "write_bands",
+    "write_bytes",
     "write_csv",
     "write_json",
     "write_layers",
@@ -315,6 +316,12 @@ def write_csv(path: Path, table: "pd.DataFrame") -> None:
     safe.columns = [_harmless(name) for name in safe.columns]
     with replacing(path) as temporary:
         safe.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

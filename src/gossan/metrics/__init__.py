@@ -38,7 +38,7 @@ from gossan.metrics.probability import (
     expected_observed,
 )
 from gossan.metrics.scores import auc, average_precision, confusion, placements, s_auc, z_auc
-from gossan.metrics.summary import folds_of, paired, summarise
+from gossan.metrics.summary import folds_of, headline, paired, summarise
 
 __all__ = [
     "INFLATION",
@@ -66,6 +66,7 @@ __all__ = [
     "fold_percentile",
     "folds_of",
     "ground_rank",
+    "headline",
     "mean_log_rank",
     "paired",
     "placements",

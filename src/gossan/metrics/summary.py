@@ -23,7 +23,7 @@ from gossan.metrics.scores import average_precision, confusion
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["folds_of", "paired", "summarise"]
+__all__ = ["folds_of", "headline", "paired", "summarise"]
 
 #: Camps below which a result is called weak.
 FEW_CAMPS = 12
@@ -101,6 +101,31 @@ def summarise(predictions: "pd.DataFrame") -> dict[str, Measures]:
     summary["counts"]["clipped"] = int(np.sum(np.abs(table.probability - 0.5) > 0.5 - EDGE))
     summary["counts"]["verdict"] = _verdict(summary["counts"]["camps"])
     return summary
+
+
+def headline(predictions: "pd.DataFrame") -> dict[str, float | None]:
+    """Give the first measures alone: those of `summarise` that the paper's tables and ours share.
+
+    Parameters
+    ----------
+    predictions
+        As for `area_placements`.
+
+    Returns
+    -------
+    ``auc, average_precision, accuracy, recall_ore, f1_ore, f1_macro, f1_weighted, accuracy_all_barren``, the
+    ``mean`` of each as in `summarise`; None where undefined.
+    """
+    table = read_table(predictions)
+    placed, precision = placed_among(table, table.repeat, table.fold), _precisions(table)
+    found = []
+    for _, rows in groups(table.repeat):
+        measured = {
+            "auc": _mean(placed, table.deposits, rows),
+            "average_precision": _mean(precision, table.is_ore.astype(np.int64), rows),
+        }
+        found.append(measured | confusion(table.vote[rows], table.is_ore[rows]))
+    return {name: _number(float(np.mean([each[name] for each in found]))) for name in found[0]}
 
 
 def folds_of(predictions: "pd.DataFrame") -> list[Measures]:

@@ -31,6 +31,7 @@ __all__ = [
     "SummaryHead",
     "check_input",
     "classify",
+    "comes_in",
     "make_backbone",
 ]
 
@@ -82,6 +83,15 @@ _NETWORKS = {
         lambda models, width: models.MNASNet(width), "layers", lambda w: 0.25 <= w <= 2, ".25 to 2", _MNAS
     ),
 }
+
+
+def comes_in(name: str, width: float) -> bool:
+    """Tell whether a backbone exists in a width.
+
+    >>> comes_in("shufflenet-v2", 0.5), comes_in("resnet18", 0.5)
+    (True, False)
+    """
+    return _NETWORKS[name].widths(width)
 
 
 class Backbone(NamedTuple):

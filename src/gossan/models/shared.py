@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from gossan.models.base import Prediction, decide
 from gossan.models.context import Context, context_of, dense_logits
-from gossan.models.network import NetworkScorer, _balanced, _place, _precision, _session, choose_device
+from gossan.models.device import choose_device, place, precision, session
+from gossan.models.network import NetworkScorer, _balanced
 
 if TYPE_CHECKING:
     from gossan.models.base import Scorer
@@ -54,12 +55,14 @@ def shared_scores(
     The answer for the windows, row by row, and the rows and columns of them.
     """
     context, device, margins = scorer_context(scorer), choose_device(scorer.training.device), []
-    with _session(scorer.training.threads, device), torch.inference_mode(), _precision(device):
-        there = _place(torch.from_numpy(x), device)
+    with (
+        session(scorer.training.threads, device),
+        torch.inference_mode(),
+        precision(device, scorer.training.precision),
+    ):
+        there = place(torch.from_numpy(x), device)
         for member in scorer.members_:
-            logits = (
-                dense_logits(_place(member, device).eval(), there, stride, context).double().cpu().numpy()
-            )
+            logits = dense_logits(place(member, device).eval(), there, stride, context).double().cpu().numpy()
             margins.append(logits[..., 1] - logits[..., 0])
     found = np.stack(margins)
     shape = (found.shape[2], found.shape[3])

@@ -206,10 +206,14 @@ def fit(
     seed: list[int],
     tuned: dict[str, Any] | None = None,
     weights: str | None = None,
+    test_copies: float | None = None,
     progress: Progress,
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
-    """Fit one model on the training part of one fold and score its test windows."""
+    """Fit one model on the training part of one fold and score its test windows.
+
+    ``test_copies`` is of the paper's protocol, see `paper_predictions`.
+    """
     job = _Fit.of(prepare, design, screen, Fitting.of(settings, weights), part, (tuned or {}).get("options"))
     split, place = part.split(" ")
     repeat, fold = (int(number) for number in place.split("/"))
@@ -218,7 +222,15 @@ def fit(
     recipe, fitted = job.run(seed, protocol, progress, checkpoint)
     if split == "paper":
         table = paper_predictions(
-            job.ground, test, recipe, fitted, repeat=repeat, fold=fold, seed=seed, balance=job.how.balance
+            job.ground,
+            test,
+            recipe,
+            fitted,
+            repeat=repeat,
+            fold=fold,
+            seed=seed,
+            balance=job.how.balance,
+            copies=test_copies,
         )
         return {"predictions": table}
     answer = job.score(recipe, fitted, test)

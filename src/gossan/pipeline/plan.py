@@ -18,6 +18,7 @@ __all__ = [
     "audited_models",
     "compared_models",
     "fit_names",
+    "fitting",
     "fold_tasks",
     "parts",
     "rivals_of",
@@ -176,8 +177,10 @@ def _fit(
     settings: Mapping[str, Any],
     inputs: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Task:
-    kept = _fitting(project)
-    weight = (20 if project.model.name in names("network") else 1) * (0.6 if function == "inner" else 1)
+    kept = fitting(project)
+    # Without dead zones and folds the final model learns from about twice as many windows as a fold's.
+    share = {"inner": 0.6, "fit_final": 2.0}.get(function, 1.0)
+    weight = (20 if project.model.name in names("network") else 1) * share
     places = {}
     if weights := weights_file(project):
         places["weights"], kept["weights"] = str(weights), file_hash(weights)
@@ -185,8 +188,8 @@ def _fit(
     return Task(name, _FITS + function, {"settings": kept, **settings}, needs, weight=weight, places=places)
 
 
-def _fitting(project: Project) -> dict[str, Any]:
-    """Give the settings that a fit depends on, as JSON holds them."""
+def fitting(project: Project) -> dict[str, Any]:
+    """Give the settings that a fit depends on, as JSON holds them: the ``settings`` of a task of fits."""
     values = asdict(project)
     kept = {key: values[key] for key in ("geology", "model", "training", "balance", "barren")}
     kept["barren"] = {**kept["barren"], "draws": 1}
@@ -243,7 +246,7 @@ def _rivals(project: Project, part: str) -> Iterator[Task]:
     for name in rivals_of(project)[0]:
         rival = _as_model(project, name)
         settings = {
-            "settings": _fitting(rival),
+            "settings": fitting(rival),
             "part": part,
             "candidates": _candidates(rival),
             "seed": seed,
@@ -298,7 +301,7 @@ def _explaining(project: Project, design: Mapping[str, Any]) -> Iterator[Task]:
         explained.append(f"explain {part}")
         settings = {
             "part": part,
-            "settings": _fitting(project),
+            "settings": fitting(project),
             "explain": {**asdict(project.explain), "groups": None},
             "seed": [seed, STAGES["explain"], *_place(part)],
         }
@@ -307,7 +310,7 @@ def _explaining(project: Project, design: Mapping[str, Any]) -> Iterator[Task]:
     yield Task(
         "applicability",
         _REASONS + "applicability",
-        {"settings": _fitting(project)},
+        {"settings": fitting(project)},
         {**_INPUTS, "screen": "screen all", "groups": "groups", "explained": explained},
         weight=2,
     )

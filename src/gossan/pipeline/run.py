@@ -3,7 +3,7 @@
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,19 +11,28 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gossan import io
 from gossan.config import Project, load_project, to_toml
-from gossan.errors import GossanWarning, RunError, UsageError
+from gossan.errors import GossanWarning, RunError, SettingWarning, UsageError
 from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.plan import fold_tasks, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.results import Findings
 from gossan.report import write_report
-from gossan.runs import Report, RunFolder, Runner, Store
+from gossan.runs import Cluster, Report, RunFolder, Runner, Store, connected
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Run", "demo", "input_files", "run"]
+__all__ = [
+    "Run",
+    "default_folder",
+    "demo",
+    "input_files",
+    "make_runner",
+    "no_report",
+    "run",
+    "workers_of",
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,8 @@ def run(
     out: str | Path | None = None,
     *,
     jobs: int | None = None,
+    scheduler: str | None = None,
+    cluster: str | Path | None = None,
     on_progress: Report | None = None,
 ) -> Run:
     """Go from a project's files to a ranked, evaluated map of targets.
@@ -70,6 +81,9 @@ def run(
         Run folder; ``runs/<name>`` beside the project file without it.
     jobs
         Processes; the number of cores without it. It does not change the result.
+    scheduler, cluster
+        Address of a scheduler of Dask, or a file that names a cluster to start, whose workers do the tasks
+        instead; neither changes the result. Run folder and files must lie where all machines see them.
     on_progress
         Called with the share done, the seconds left (None while unknown) and what is being done.
 
@@ -80,22 +94,22 @@ def run(
     """
     import pandas as pd
 
-    folder = Path(out) if out is not None else _default_folder(project)
+    folder = Path(out) if out is not None else default_folder(project)
+    _warn_of_jobs(jobs, scheduler, cluster)  # here, since it is no fact of the survey for the report
     with _collected() as told:
         files = input_files(project)
         inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
         survey = read_survey(project)  # refuses what is not there
         resolved = derive(project, survey)
-        with RunFolder(folder) as place:
-            store = Store(place.store)
-            runner = _runner(store, resolved, place, jobs, on_progress)
+        report = on_progress or no_report
+        with RunFolder(folder) as place, workers_of(resolved, scheduler, cluster, report) as workers:
+            runner = make_runner(Store(place.store), resolved, place, jobs, workers, report)
             first = survey_tasks(resolved, inputs)
             design = runner.run(first)["design"]
             _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
             tasks = [*first, *fold_tasks(resolved, design)]
             results = runner.run(tasks)
-            if on_progress is not None:
-                on_progress(1.0, None, "writing the maps and the report")
+            report(1.0, None, "writing the maps and the report")
             found = Findings(resolved, survey, results, told)
             metrics = write_outputs(found, place.staging)
             write_report(place.staging)
@@ -119,26 +133,53 @@ def _refuse_changed(files: Mapping[str, Path], inputs: Mapping[str, str], place:
         )
 
 
-def _default_folder(project: Project) -> Path:
+def default_folder(project: Project) -> Path:
+    """Return the run folder of a project that names none."""
     base = project.file.parent if project.file else Path()
     return base / "runs" / project.project.name
 
 
-def _runner(
-    store: Store, project: Project, place: RunFolder, jobs: int | None, on_progress: Report | None
+def no_report(share: float, seconds_left: float | None, label: str) -> None:
+    """Report nothing."""
+
+
+def _warn_of_jobs(jobs: int | None, scheduler: str | None, cluster: str | Path | None) -> None:
+    if jobs is not None and (scheduler, cluster) != (None, None):
+        option = "--scheduler" if cluster is None else "--cluster"
+        message = f"--jobs {jobs} has no effect with {option}, whose workers do the tasks; leave it out"
+        warnings.warn(message, SettingWarning, stacklevel=3)
+
+
+def workers_of(
+    project: Project, scheduler: str | None, cluster: str | Path | None, report: Report
+) -> AbstractContextManager[Cluster | None]:
+    """Make the connection to the workers of Dask that were asked for; an empty one otherwise."""
+    if (scheduler, cluster) != (None, None):
+        report(0.0, None, "asking for workers")
+    return connected(scheduler, cluster, device=project.training.device)
+
+
+def make_runner(
+    store: Store,
+    project: Project,
+    place: RunFolder,
+    jobs: int | None,
+    cluster: Cluster | None,
+    report: Report,
 ) -> Runner:
+    """Make the runner of a project, which logs into the run folder."""
     from joblib import cpu_count
 
-    from gossan.models.network import choose_device
+    from gossan.models.device import choose_device
 
-    extra: dict[str, Any] = {} if on_progress is None else {"progress": on_progress}
     return Runner(
         store,
         jobs=jobs or cpu_count(),
         threads=project.training.threads,
         device=choose_device(project.training.device).type,
+        cluster=cluster,
         log=place.log,
-        **extra,
+        progress=report,
     )
 
 

@@ -10,6 +10,7 @@ from gossan.plots.charts import interval_plot, prediction_rate, roc, screening_p
 from gossan.plots.domain import applicability_map, ore_like_map
 from gossan.plots.frame import Ground
 from gossan.plots.maps import MOST_PIXELS, folds_map, score_classes, score_map, spread_map, target_map
+from gossan.plots.rates import rates_figure
 from gossan.plots.style import missing_glyphs, save
 from gossan.plots.survey import anomaly_maps, class_map, gap_map, samples_map
 from gossan.plots.trust import (
@@ -43,6 +44,7 @@ __all__ = [
     "precision_recall",
     "prediction_area",
     "prediction_rate",
+    "rates_figure",
     "roc",
     "samples_map",
     "save",

@@ -208,7 +208,7 @@ def palette_png(index: NDArray[np.uint8], palette: Sequence[tuple[int, int, int]
         chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
         chunk(b"PLTE", bytes([0, 0, 0, *(level for colour in palette for level in colour)])),
         chunk(b"tRNS", b"\x00"),
-        chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)),
+        chunk(b"IDAT", zlib.compress(lines.tobytes(), 6)),
         chunk(b"IEND", b""),
     )
     return b"".join(parts)

@@ -10,7 +10,7 @@ from gossan.report.pictures import Picture
 from gossan.report.table import Table
 from gossan.report.words import NONE, flatten, number, percent
 
-__all__ = ["survey_page", "survey_tables", "survey_text"]
+__all__ = ["survey_drawn", "survey_page", "survey_tables", "survey_text"]
 
 #: Rules of the readers that are worth a column, with their heading.
 _RULES = {
@@ -316,16 +316,24 @@ def survey_text(found: Mapping[str, Any], width: int = 110) -> list[str]:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=width, color_system=None, soft_wrap=False)
+    for part in survey_drawn(found, width):
+        console.print(part, highlight=False)
+    return str(console.file.getvalue()).rstrip("\n").split("\n")  # type: ignore[attr-defined]
+
+
+def survey_drawn(found: Mapping[str, Any], width: int = 110) -> Iterator[Any]:
+    """Draw the tables for a console of rich, at most ``width`` wide; the settings are left out."""
+    from rich.text import Text
+
     for name, table in survey_tables(found).items():
         if name == "settings":
             continue
         shown, gone = _fitting(table, width)
-        console.print(_rich(shown))
+        yield _rich(shown)
         if gone:
-            console.print(f"Too wide for here, but on the page (--out FILE.html): {', '.join(gone)}\n")
+            yield Text(f"Too wide for here, but on the page (--out FILE.html): {', '.join(gone)}\n")
     if why := (found.get("associations") or {}).get("why"):
-        console.print(f"No element associations: {why}", markup=False, highlight=False)
-    return str(console.file.getvalue()).rstrip("\n").split("\n")  # type: ignore[attr-defined]
+        yield Text(f"No element associations: {why}")
 
 
 def _fitting(table: Table, width: int) -> tuple[Table, list[str]]:
@@ -363,7 +371,9 @@ def _rich(table: Table) -> Any:
     from rich.text import Text
 
     head = [i for i, _ in enumerate(table.head) if any(row[i] not in ("", NONE) for row in table.rows)]
-    made = RichTable(title=Text(table.caption), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    made = RichTable(
+        title=Text(table.caption, "bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
+    )
     for i in head:
         # numbers stay whole where a line is too short: only words wrap
         text = i < table.text

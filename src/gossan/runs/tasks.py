@@ -34,8 +34,9 @@ class Task:
     weight
         Expected share of the work beside the other tasks, any unit.
     places
-        Further settings that say where things lie, such as the folder of the input files. They are no part of
-        the key: what lies there is known by its hash, and a moved project is the same project.
+        Further settings that say where things lie, such as the folder of the input files; made absolute,
+        since a worker may have another folder. They are no part of the key: what lies there is known by its
+        hash, and a moved project is the same project.
     threads
         Threads that numerical libraries may use in it; None takes the runner's.
     """

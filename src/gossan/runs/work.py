@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -109,14 +110,12 @@ def limited(threads: int) -> Iterator[None]:
 
     The number of threads decides the order of sums, so a task has the same one wherever it runs.
     """
-    from threadpoolctl import threadpool_limits
-
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
     torch = sys.modules.get("torch")
     torch_before = torch.get_num_threads() if torch else None
     try:
-        with threadpool_limits(threads):
+        with _controller(len(sys.modules)).limit(limits=threads):
             if torch:
                 torch.set_num_threads(threads)
             yield
@@ -125,6 +124,14 @@ def limited(threads: int) -> Iterator[None]:
             torch.set_num_threads(torch_before)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> Any:
+    """Find the numerical libraries of this process, which takes a millisecond; again with more modules."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 # ---- a worker process
