@@ -278,8 +278,8 @@ def _suspected(counts: Mapping[str, Any]) -> list[str]:
     odd = counts["suspect_units"].items()
     for name, found in sorted(odd, key=lambda item: -abs(np.log(item[1]["factor"]))):
         factor = found["factor"]
-        times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
-        told.append(f"{name} {times} {found['crust_ppm']:g} ppm")
+        crust, times = (float(f"{one:.3g}") for one in (found["crust_ppm"], max(factor, 1 / factor)))
+        told.append(f"{name} {f'{times:,g} times' if factor > 1 else f'1/{times:,.0f} of'} {crust:g} ppm")
     return told
 
 

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan import io
+from gossan.abundance import ppm_factor
 from gossan.config import new_project, parse_override
 from gossan.errors import DataWarning, GossanError, GossanWarning, MissingFileError, UsageError
 from gossan.io.cells import read_cells, to_numbers
+from gossan.io.degrees import datum_of
 from gossan.io.elements import parse_column
 from gossan.io.tables import Points, read_points
 from gossan.io.vectors import open_vector
@@ -208,7 +210,9 @@ def _guess_columns(draft: _Draft, name: str, points: Points) -> None:
     project = draft.values.get("project.crs", "")
     if _in_degrees(points) is not None:
         # once columns are named, their names no longer say that they are degrees
-        draft.guess(f"{name}.crs", _DEGREES, "the coordinates lie within 180 and 90; degrees of WGS 84")
+        datum = datum_of(*points.used)
+        why = "degrees of WGS 84" if datum == _DEGREES else "degrees of the datum in the columns' names"
+        draft.guess(f"{name}.crs", datum, f"the coordinates lie within 180 and 90; {why}")
     else:
         fitted = _fitted(points)
         if fitted and fitted != project and not _alike(fitted, project, points):
@@ -265,9 +269,12 @@ def _accepted(path: Path, source: SampleSource, crs: str) -> dict[str, Any] | No
 
 def _units(counts: Mapping[str, Any]) -> str:
     used = {name: one for name, one in counts["elements"].items() if name not in counts.get("left_out", {})}
-    return ", ".join(
-        f"{name} {one.get('file_unit') or one['unit'] or '(unit unknown)'}" for name, one in used.items()
-    )
+    return ", ".join(f"{name} {one.get('file_unit') or _unit(one['unit'])}" for name, one in used.items())
+
+
+def _unit(unit: str) -> str:
+    """Write a unit; an oxide alone is of unknown unit."""
+    return unit if ppm_factor(unit) is not None else f"{unit} (unit unknown)".strip()
 
 
 def _best_columns(points: Points) -> list[str]:
