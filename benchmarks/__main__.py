@@ -72,10 +72,11 @@ def line(found: Row) -> str:
     """Make one row of the table."""
     sense, limit = found.wanted or ("", "")
     holds = {None: "", True: "yes", False: "**no**"}[found.holds]
-    return (
-        f"| {found.work} | {found.peer} | {found.ours:.3g} {found.unit} | {found.theirs:.3g} {found.unit} | "
-        f"{found.ratio:.3g} ({found.low:.3g}, {found.high:.3g}) | {sense} {limit} | {holds} | {found.error} |"
-    )
+    ours = "not measured" if found.ours is None else f"{found.ours:.3g} {found.unit}"
+    theirs = "" if found.theirs is None else f"{found.theirs:.3g} {found.unit}"
+    ratio = "" if found.ratio is None else f"{found.ratio:.3g} ({found.low:.3g}, {found.high:.3g})"
+    cells = (found.work, found.peer, ours, theirs, ratio, f"{sense} {limit}", holds, found.error)
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.paired import Row, clock, paired, row
+from benchmarks.paired import Row, alone, clock, paired, row
 
 RESOLUTION, CRS = 25.0, "EPSG:32649"
 #: The survey of the pairs, and the country: pixels along a side, lines of three segments.
@@ -190,10 +190,9 @@ def by_tiles(layer: str) -> Row:
     command = [sys.executable, "-m", "benchmarks.faults", layer]
     out = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     seconds, ready, peak = (float(part) for part in out.stdout.split())
-    return row(
-        f"fault {layer}, {WIDE_LINES * (VERTICES - 1):,} segments, {WIDE_SIDE} x {WIDE_SIDE} px by tiles",
-        "none: seconds of one run",
-        [(seconds, seconds)],
+    return alone(
+        f"fault {layer}, {WIDE_LINES * (VERTICES - 1):,} segments, {WIDE_SIDE} x {WIDE_SIDE} px by tiles, one run",
+        seconds,
         note=f"All 10^8 pixels, in blocks of 1024 px, one thread; peak memory {peak:.0f} MiB, of which "
         f"{ready:.0f} MiB stood before the first block (Python, libraries, lines). Command: "
         f"`python -m benchmarks.faults {layer}`.",

@@ -4,14 +4,13 @@
 CUDA device the rows say so.
 """
 
-import math
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.paired import Row, row
+from benchmarks.paired import Row, alone, row
 
 EPOCHS, WINDOWS, SIZE, CHANNELS, BATCH = 220, 524, 128, 10, 32
 SECONDS = 60.0
@@ -43,13 +42,8 @@ def rows() -> list[Row]:
     import torch
 
     if not torch.cuda.is_available():
-        return [_row("no GPU here", math.nan, SECONDS, "not measured: no CUDA device on this machine")]
+        return [alone(WORK, None, note="no CUDA device on this machine")]
     return [found for wanted in (False, True) for found in _measured(wanted)]
-
-
-def _row(how: str, seconds: float, target: float, note: str) -> Row:
-    wanted = ("at most", 1.0) if math.isfinite(seconds) else None
-    return row(f"{WORK}, {how}", "60 s", [(seconds, target)], wanted=wanted, inverse=True, note=note)  # type: ignore[arg-type]
 
 
 def _measured(compiled: bool) -> list[Row]:
@@ -63,7 +57,8 @@ def _measured(compiled: bool) -> list[Row]:
     note = (
         f"{name}: {reached / 1e12:.0f} Tflop/s by torch.utils.flop_counter, {share}; bf16, windows resident"
     )
-    return [_row("compiled" if compiled else "eager", seconds, SECONDS, note)]
+    work = f"{WORK}, {'compiled' if compiled else 'eager'}"
+    return [row(work, "60 s", [(seconds, SECONDS)], wanted=("at most", 1.0), inverse=True, note=note)]
 
 
 def _fit(compiled: bool) -> float:

@@ -185,7 +185,7 @@ def one_block() -> Row:
     """Say what memory one block of a map needs that has 100,000 samples and 10^8 pixels."""
     found = [(peak("large_block"), peak("large_map")) for _ in range(1)]
     return row(
-        f"IDW k = {NEIGHBOURS} and all samples, 100,000 samples on 10,000 x 10,000 px, 64 blocks of 256 px",
+        f"IDW k = {NEIGHBOURS} and all samples, 100,000 samples on 10,000 x 10,000 px, 32 blocks of 256 px each",
         "the float32 map alone",
         found,
         unit="MiB",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Row", "clock", "paired", "row"]
+__all__ = ["Row", "alone", "clock", "paired", "row"]
 
 PAIRS = 5
 
@@ -26,7 +26,7 @@ class Row:
     unit
         Of the two figures: ``s``, ``MiB``, ``windows/s`` ...
     ours, theirs
-        Medians over the pairs.
+        Medians over the pairs; None for what was not measured.
     ratio, low, high
         Median, smallest and largest ratio over the pairs, in the sense of `wanted`.
     wanted
@@ -40,11 +40,11 @@ class Row:
     work: str
     peer: str
     unit: str
-    ours: float
-    theirs: float
-    ratio: float
-    low: float
-    high: float
+    ours: float | None
+    theirs: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
     wanted: tuple[Literal["at least", "at most"], float] | None
     error: str
     note: str
@@ -52,7 +52,7 @@ class Row:
     @property
     def holds(self) -> bool | None:
         """Whether the median ratio is as wanted; None where nothing is asked."""
-        if self.wanted is None:
+        if self.wanted is None or self.ratio is None:
             return None
         sense, limit = self.wanted
         return self.ratio >= limit if sense == "at least" else self.ratio <= limit
@@ -103,3 +103,8 @@ def row(
         error,
         note,
     )
+
+
+def alone(work: str, ours: float | None, *, unit: str = "s", note: str) -> Row:
+    """Make a row of one figure that no peer stands beside; None where it could not be measured here."""
+    return Row(work, "", unit, ours, None, None, None, None, None, "", note)

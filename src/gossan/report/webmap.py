@@ -175,11 +175,11 @@ def _rasters(report: ReportModel, maps: Maps) -> Iterator[Raster]:
 
 
 def _score(score: NDArray[np.float32]) -> Raster:
-    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
 
-    from gossan.plots.maps import CLASSES, score_classes
+    from gossan.plots.maps import CLASSES, score_classes, score_tones
 
-    tones = colormaps["viridis"](np.linspace(1, 0.08, len(CLASSES)))
+    tones = np.array([to_rgb(tone) for tone in score_tones()])
     lows = [0.0, *(high for _, high in CLASSES)]
     spans = [f"{100 * low:.0f} to {100 * high:.0f}" for low, (_, high) in zip(lows, CLASSES, strict=False)]
     spans[0] = f"best {100 * CLASSES[0][1]:.0f}"
