@@ -11,6 +11,8 @@ import numpy as np
 from benchmarks.paired import Row, clock, paired, row
 from gossan.hooks import no_checkpoint, no_progress
 
+#: Held-out AUC that the network must reach for its agreement to count.
+ASKED_AUC = 0.7
 SEED, SIZE, STRIDE = 100, 128, 8
 #: Windows of which the way one by one is timed in every pair, and those that scores are compared on.
 TIMED, COMPARED = 64, 512
