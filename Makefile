@@ -44,8 +44,8 @@ soak: $(VENV)/.dev  ## the long ones (25 minutes); SOAK_SHARE=0.1 runs a tenth
 	  $(BIN)/python scripts/soak_figures.py $(VENV)/soak.jsonl $(SOAK_SHARE) $$(($$(date +%s) - start))
 
 check: $(VENV)/.dev  ## format, lint, types
-	$(BIN)/ruff format --check src tests scripts benchmarks
-	$(BIN)/ruff check src tests scripts benchmarks
+	$(BIN)/ruff format --check src tests scripts benchmarks examples
+	$(BIN)/ruff check src tests scripts benchmarks examples
 	$(BIN)/mypy
 
 $(VENV)/.bench: $(VENV)/.dev
@@ -61,8 +61,8 @@ docs: $(VENV)/.dev  ## build the documentation; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.dev  ## put the code in form
-	$(BIN)/ruff format src tests scripts benchmarks
-	$(BIN)/ruff check --fix src tests scripts benchmarks
+	$(BIN)/ruff format src tests scripts benchmarks examples
+	$(BIN)/ruff check --fix src tests scripts benchmarks examples
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -35,6 +35,11 @@ BINS = {
     "high": [0.05, None, 0.5],
 }
 CALLED = {"hit": 9.5, "miss": 3.5, "false": 14.0, "rest": 37.0}
+CROWDED = {
+    "probability": [0.02, 0.05, 0.06, 0.062, 0.07, 0.075, 0.1, 0.3, 0.31, 0.33],
+    "share_ore": [0.0, 0.0, 0.0, 0.01, 0.0, 0.02, 0.02, 0.3, 0.3, 0.6],
+    "number": [14, 15, 14, 14, 1500, 14, 15, 14, 15, 14],
+}
 MAPS = ("study area", "target", "score", "spread", "folds", "channels", "applicability", "ore_like")
 
 
@@ -124,6 +129,7 @@ def every_figure_of_trust(made, ground, curve):
         "precision": plots.precision_recall({HARD[1]: curve}, prevalence=0.1),
         "success": plots.success_rate(curve),
         "calibration": plots.calibration_plot(BINS),
+        "crowded calibration": plots.calibration_plot(CROWDED),
         "area": plots.prediction_area(area),
         "distances": plots.distance_plot({"map": [0.0, 900.0], "test": [3000.0, 9000.0]}),
         "audit": plots.audit_plot({HARD[1]: [(HARD[3], 0.9, (0.8, 1.0)), (HARD[0], 0.7, None)]}),

@@ -1,5 +1,6 @@
 """The charts of scores: ROC, prediction rate, scores with intervals, screening."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -134,13 +135,19 @@ def draw_curves(
     axes.legend(loc=place)
 
 
-def row_chart(count: int, names: Sequence[str], *, height: float, margin: float) -> tuple["Figure", "Axes"]:
-    """Make a chart of one row a name, the first on top; ``height`` of a row and ``margin`` in inches."""
+def row_chart(
+    count: int, names: Sequence[str], *, height: float, margin: float, folded: bool = False
+) -> tuple["Figure", "Axes"]:
+    """Make a chart of one row a name, the first on top; ``height`` of a row and ``margin`` in inches.
+
+    Names are cut, or ``folded`` into two lines where rows are high enough for them.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, margin + height * max(count, 1)), layout="constrained")
     axes = figure.subplots()
-    axes.set_yticks(range(count), [shorten(name, 24) for name in names])
+    written = [_folded(name) if folded else shorten(name, 24) for name in names]
+    axes.set_yticks(range(count), written)
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
     axes.grid(axis="x", color=GRID, linewidth=0.5)
     axes.locator_params(axis="x", nbins=5)  # more labels than that run into each other beside long names
@@ -149,7 +156,18 @@ def row_chart(count: int, names: Sequence[str], *, height: float, margin: float)
     return figure, axes
 
 
-def interval_plot(rows: Sequence[Score], *, label: str = "AUC", chance: float = 0.5) -> "Figure":
+def _folded(name: str) -> str:
+    r"""Break a name into at most two lines.
+
+    >>> _folded("(d) blocks, camps whole, with a dead zone of free pixels, and more")
+    '(d) blocks, camps whole, with\na dead zone of free pixels,…'
+    """
+    return "\n".join(textwrap.wrap(shorten(name, 58), 30, max_lines=2, placeholder=" …"))
+
+
+def interval_plot(
+    rows: Sequence[Score], *, label: str = "AUC", chance: float = 0.5, title: str = "Scores"
+) -> "Figure":
     """Draw a score of several models, each with its interval.
 
     Parameters
@@ -160,7 +178,7 @@ def interval_plot(rows: Sequence[Score], *, label: str = "AUC", chance: float = 
         Value of a coin.
     """
     with style():
-        figure, axes = row_chart(len(rows), [name for name, _, _ in rows], height=0.34, margin=0.75)
+        figure, axes = row_chart(len(rows), [name for name, _, _ in rows], height=0.34, margin=0.95)
         for i, (_, value, interval) in enumerate(rows):
             colour, _, marker = model_style(i)
             if interval is not None:
@@ -170,15 +188,9 @@ def interval_plot(rows: Sequence[Score], *, label: str = "AUC", chance: float = 
         margin = 0.06 * (max(ends) - min(ends) or 1)
         axes.set_xlim(min(ends) - margin, max(ends) + margin)
         axes.axvline(chance, color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=0)
-        over: dict[str, Any] = {
-            "xycoords": ("data", "axes fraction"),
-            "ha": "center",
-            "va": "bottom",
-            "fontsize": 7,
-        }
-        axes.annotate("chance", (chance, 1), color=FAINT, **over)
         with_interval = any(interval is not None for _, _, interval in rows)
-        axes.set_xlabel(f"{label} and its 95 % interval" if with_interval else label)
+        interval_said = " and its 95 % interval" if with_interval else ""
+        axes.set(title=title, xlabel=f"{label}{interval_said} (dotted: chance)")
     return figure
 
 

@@ -13,7 +13,7 @@ from gossan.plots.style import NEW_TARGET
 __all__ = ["GLOBE_ROWS", "draw_locator", "on_globe"]
 
 #: Lines of legend that the globe takes the room of.
-GLOBE_ROWS = 8
+GLOBE_ROWS = 7
 #: Inches: its side, and how far above the foot of the side panel it stands, over north arrow and scale bar.
 SIDE, FOOT = 1.05, 0.72
 #: Points this far apart, degrees, draw a line as round as it is.

@@ -49,7 +49,7 @@ def samples_map(
     with style():
         units = list(unit_shares(ground))[:17]
         wide = sum(1 + 0.75 * (len(unit) > 20) for unit in units)
-        sheet = new_sheet(ground, title, width=5.0, rows=8 + wide + locate * GLOBE_ROWS)
+        sheet = new_sheet(ground, title, width=5.0, rows=6 + wide + locate * GLOBE_ROWS)
         geology = draw_geology(sheet.axes, ground, alpha=0.75)
         if locate:
             draw_locator(sheet, ground)

@@ -204,7 +204,7 @@ def _chart_plans(report: ReportModel) -> Iterator[Plan]:
         caption = f"AUC of the model and its rivals on the same folds{said_of}."
         yield Plan(
             "auc",
-            lambda: plots.interval_plot(scores),
+            lambda: plots.interval_plot(scores, title="Model and rivals on the same folds"),
             f"AUC{' with its interval' if banded else ''}: {said}.",
             caption,
             "chart",

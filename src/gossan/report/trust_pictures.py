@@ -8,7 +8,7 @@ from gossan.report.model import Audit, ReportModel
 from gossan.report.plan import Maps, Plan
 from gossan.report.table import kilometres
 from gossan.report.trust_tables import audit_rows
-from gossan.report.words import by_model, named, number, percent, significant
+from gossan.report.words import TOLD, by_model, named, number, percent, significant
 
 __all__ = ["ci_pair", "trust_charts", "trust_maps", "why_charts"]
 
@@ -37,7 +37,7 @@ def _precision_plan(report: ReportModel) -> Iterator[Plan]:
     given: Mapping[str, Any] = report.get("curves") or {}
     curves = {
         name: given[name]["precision_recall"]
-        for name in by_model(report)
+        for name in [name for name in by_model(report) if name in given][: 2 + TOLD]
         if (given.get(name) or {}).get("precision_recall")
     }
     if curves:
