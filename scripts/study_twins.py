@@ -5,6 +5,10 @@ surveys of seeds 0, 1, 2 and writes docs/results/study_twin.json: for each quest
 difference on each survey (mean over seeds), its mean with a 95 % interval over surveys (Student's t), and
 how many surveys would tell a difference of this size from 0 (two-sided 5 %, power 80 %, normal
 approximation). Surveys are the independent draws here: seeds of one survey share its deposits.
+
+What the paper's protocol adds, on windows of two strides, from which its counts can be drawn:
+`python scripts/study_twins.py --surveys 1 --strides 16 8 --tables 3 --protocols strict paper \\
+        --out docs/results/study_protocols.json`
 """
 
 import argparse
@@ -18,6 +22,7 @@ from gossan import load_project
 from gossan.io import write_survey
 from gossan.metrics.intervals import student
 from gossan.study import study
+from gossan.study.variants import TABLES
 from gossan.synthetic import laboratory_table, synthetic_survey
 
 #: Question -> table, row, and the row it is compared with; what the paper found, in points of the AUC.
@@ -38,7 +43,7 @@ MEASURES = ("auc", "accuracy")
 SETTINGS = """
 [windows]
 size = 16
-strides = [16]
+strides = {strides}
 [model]
 depth = 1
 [training]
@@ -56,6 +61,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--protocols", nargs="+", default=["strict"])
+    parser.add_argument("--tables", type=int, nargs="+", default=[2, *TABLES])
+    parser.add_argument("--strides", type=int, nargs="+", default=[16])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
         "--work", type=Path, default=Path("runs/study_twins"), help="folder that it goes on in"
@@ -65,10 +72,11 @@ def main() -> None:
     studies = []
     for number in range(given.surveys):
         folder = given.work / f"twin {number}"
-        project = write(folder / "survey", number, given.epochs)
+        project = write(folder / "survey", number, given.epochs, given.strides)
         made = study(
             load_project(project),
             folder / "run",
+            tables=given.tables,
             seeds=given.seeds,
             protocols=given.protocols,
             jobs=given.jobs,
@@ -82,7 +90,13 @@ def main() -> None:
         "epochs": given.epochs,
         "protocols": given.protocols,
         "head": studies[0]["head"],
-        "questions": [question(name, measure, studies) for name in QUESTIONS for measure in MEASURES],
+        "strides": given.strides,
+        "questions": [
+            question(name, measure, studies)
+            for name, (table, *_) in QUESTIONS.items()
+            for measure in MEASURES
+            if table in given.tables and "strict" in given.protocols
+        ],
         "lines": {study_["project"]: study_["lines"] for study_ in studies},
         "protocol_gaps": {study_["project"]: study_["protocol_gaps"] for study_ in studies},
     }
@@ -91,12 +105,12 @@ def main() -> None:
         print(each)
 
 
-def write(folder: Path, seed: int, epochs: int) -> Path:
+def write(folder: Path, seed: int, epochs: int, strides: list[int]) -> Path:
     """Write one built-in survey as files, as its own project, once."""
     file = folder / "project.toml"
     if not file.is_file():
         survey = synthetic_survey(seed, size=192, resolution=203.125)
-        lines = SETTINGS.format(epochs=epochs).splitlines()
+        lines = SETTINGS.format(epochs=epochs, strides=strides).splitlines()
         write_survey(survey, folder, table=laboratory_table(survey), settings=lines)
     return file
 
