@@ -1,4 +1,4 @@
-"""The paper's study on several built-in surveys, and what they say together.
+r"""The paper's study on several built-in surveys, and what they say together.
 
 `python scripts/study_twins.py --surveys 3 --seeds 5 --epochs 20` runs `gossan.study` on the built-in
 surveys of seeds 0, 1, 2 and writes docs/results/study_twin.json: for each question of the paper the
@@ -7,7 +7,7 @@ how many surveys would tell a difference of this size from 0 (two-sided 5 %, pow
 approximation). Surveys are the independent draws here: seeds of one survey share its deposits.
 
 What the paper's protocol adds, on windows of two strides, from which its counts can be drawn:
-`python scripts/study_twins.py --surveys 1 --strides 16 8 --tables 3 --protocols strict paper \\
+`python scripts/study_twins.py --surveys 1 --strides 16 8 --tables 3 --protocols strict paper \
         --out docs/results/study_protocols.json`
 """
 
@@ -17,6 +17,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from study_questions import MEASURES, QUESTIONS, surveys_needed
 
 from gossan import load_project
 from gossan.io import write_survey
@@ -25,21 +26,6 @@ from gossan.study import study
 from gossan.study.variants import TABLES
 from gossan.synthetic import laboratory_table, synthetic_survey
 
-#: Question -> table, row, and the row it is compared with; what the paper found, in points of the AUC.
-QUESTIONS = {
-    "MFAF beats its backbone (ResNet18)": (3, "ResNet18*", "ResNet18", 10.33),
-    "MFAF beats its backbone (ShuffleNetV2)": (3, "ShuffleNetV2*", "ShuffleNetV2", 3.99),
-    "channel attention helps (ResNet18)": (4, "ResNet18*", "R-CA-ResNet18*", 8.57),
-    "spatial attention helps (ResNet18)": (4, "ResNet18*", "R-SA-ResNet18*", 1.78),
-    "channel attention matters more than spatial (ResNet18)": (4, "R-SA-ResNet18*", "R-CA-ResNet18*", 6.79),
-    "channel attention helps (ShuffleNetV2)": (4, "ShuffleNetV2*", "R-CA-ShuffleNetV2*", 2.18),
-    "spatial attention helps (ShuffleNetV2)": (4, "ShuffleNetV2*", "R-SA-ShuffleNetV2*", 1.46),
-    "beta 0.4 beats 0": (5, "beta = 0.4", "beta = 0", 10.33),
-    "beta 0.4 beats 0.8": (5, "beta = 0.4", "beta = 0.8", 10.19),
-    "rates 3 beat rates 1": (6, 2, 0, 11.44),
-    "rates 3 beat rates 4": (6, 2, 3, 4.60),
-}
-MEASURES = ("auc", "accuracy")
 SETTINGS = """
 [windows]
 size = 16
@@ -126,7 +112,6 @@ def question(name: str, measure: str, studies: list[dict]) -> dict:
     values = np.array(found)
     mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
     reach = student(0.975, len(values) - 1) * sd / len(values) ** 0.5 if len(values) > 1 else math.nan
-    needed = math.ceil(((1.96 + 0.84) * sd / mean) ** 2) if mean and sd == sd else None
     return {
         "question": name,
         "measure": measure,
@@ -135,7 +120,7 @@ def question(name: str, measure: str, studies: list[dict]) -> dict:
         "mean": mean,
         "ci95": None if reach != reach else [mean - reach, mean + reach],
         "sd_surveys": None if sd != sd else sd,
-        "surveys_needed": needed,
+        "surveys_needed": surveys_needed(mean, sd),
     }
 
 
