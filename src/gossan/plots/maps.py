@@ -55,6 +55,7 @@ def target_map(
     targets: "gpd.GeoDataFrame",
     *,
     title: str = "Prospecting targets",
+    known: "gpd.GeoDataFrame | None" = None,
 ) -> "Figure":
     """Draw the numbered targets on the geology: the paper's Fig. 8.
 
@@ -67,6 +68,8 @@ def target_map(
         Squares that were scored: ``number``, ``score``, ``known_deposits``.
     targets
         Areas proposed, the best first: ``number``.
+    known
+        Areas with known deposits to outline instead, where targets were not chosen by their score but voted.
     """
     with style():
         units = list(unit_shares(ground))[:17]
@@ -74,10 +77,11 @@ def target_map(
             ground, title, width=5.0, rows=8 + sum(1 + 0.75 * (len(unit) > 20) for unit in units)
         )
         geology = draw_geology(sheet.axes, ground, alpha=0.85)
-        known = _known_ground(areas, targets)
+        found = "scores as high" if known is None else "is voted ore"
+        known = known if known is not None else _known_ground(areas, targets)
         marks = [
             *_outline(sheet, targets, NEW_TARGET, "-", "Target"),
-            *_outline(sheet, known, KNOWN_TARGET, "--", "Known ground that scores as high"),
+            *_outline(sheet, known, KNOWN_TARGET, "--", f"Known ground that {found}"),
             *draw_deposits(sheet.axes, ground),
             *draw_faults(sheet.axes, ground),
             *_area_grid(sheet, areas),

@@ -154,7 +154,8 @@ def _write(
 def _head(grid: Grid) -> str:
     """Say with what a table was made."""
     project, schedule = grid.project, resolve(grid.project.training)
-    depth = f", first {project.model.depth} blocks of each backbone" if project.model.depth else ""
+    kept = project.model.depth
+    depth = f", first {'block' if kept == 1 else f'{kept} blocks'} of each backbone" if kept else ""
     smoke = grid.seeds < SMOKE_SEEDS or schedule.epochs < SMOKE_EPOCHS
     return (
         ("**Smoke: too few seeds or epochs to conclude from.** " if smoke else "")
