@@ -53,7 +53,7 @@ def _read(folder: Path) -> dict[str, Any]:
         file = folder / "study" / (f"table2_{protocol}.csv" if several else "table2.csv")
         if file.is_file():
             table = pd.read_csv(file)[list(SCREENED)]
-            study["screening"][protocol] = json.loads(table.to_json(orient="records"))
+            study["screening"][protocol] = json.loads(table.to_json(orient="records", double_precision=15))
     study["design"] = _design(folder)
     return study
 
