@@ -200,7 +200,19 @@ def _questions(questions: Sequence[Mapping[str, Any]], surveys: int) -> str:
         rows.append(
             f"| {each['question']} | {measure} | {paper} | {found} | {_points(each['mean'], each['ci95'])} | {answer} |"
         )
-    return "\n".join([*rows, "", "Differences in points; mean over seeds within a survey.", ""])
+    verdict = _verdict([(each["mean"], each["ci95"]) for each in questions if each["measure"] == "auc"])
+    return "\n".join([*rows, "", f"Differences in points; mean over seeds within a survey. {verdict}", ""])
+
+
+def _verdict(found: Sequence[tuple[float | None, Sequence[float] | None]]) -> str:
+    """Count the questions whose answer is the paper's, by AUC."""
+    yes = sum(ends is not None and ends[0] > 0 for _, ends in found)
+    no = sum(ends is not None and ends[1] < 0 for _, ends in found)
+    alike = sum(mean is not None and mean > 0 for mean, _ in found)
+    return (
+        f"By AUC {yes} of {len(found)} findings of the paper are confirmed, {no} are reversed and "
+        f"{len(found) - yes - no} are open; {alike} have the paper's sign."
+    )
 
 
 def _answer(ends: Sequence[float] | None, needed: int | None, surveys: int) -> str:
@@ -220,6 +232,7 @@ def _camp_questions(lines: Sequence[Mapping[str, Any]], camps: int) -> str:
     """Ask the questions of one survey: the interval is over its camps."""
     from scipy.special import stdtrit
 
+    gaps: list[tuple[float | None, Sequence[float] | None]] = []
     rows = [
         "| question | the paper, AUC | AUC [over seeds] (over camps) | answer by camps |",
         "|---|---|---|---|",
@@ -229,13 +242,14 @@ def _camp_questions(lines: Sequence[Mapping[str, Any]], camps: int) -> str:
         if gap is None:
             continue
         ends, needed = gap["camps"], None
+        gaps.append((gap["mean"], ends))
         if ends:
             error = (ends[1] - ends[0]) / 2 / float(stdtrit(camps - 1, 0.975))
             needed = surveys_needed(gap["mean"], error)
         answer = _answer(ends, needed, 1) if ends else "no interval"
         text = _points(gap["mean"]) + _between(gap["seeds"], "[]") + _between(ends, "()")
         rows.append(f"| {question} | +{paper:.1f} | {text} | {answer} |")
-    return "\n".join([*rows, "", "'Surveys': of as many camps as this one.", ""])
+    return "\n".join([*rows, "", f"'Surveys': of as many camps as this one. {_verdict(gaps)}", ""])
 
 
 def _gap_between(

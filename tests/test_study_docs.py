@@ -87,6 +87,7 @@ def test_the_section_has_settings_device_and_smoke(docs, tmp_path):
     assert "| +10.3 | +10.0 [+9.0, +11.0] (-1.0, +21.0) | not told apart; about" in text
     assert "| ResNet18* | 72.7, 73.5 | 70.0 ± 1.0 |" in text
     assert "| +4.0 | +0.0 | no interval |" in text
+    assert "0 of 2 findings of the paper are confirmed, 0 are reversed and 2 are open; 1 have the" in text
 
 
 def test_the_mean_over_surveys_has_students_interval(docs):
