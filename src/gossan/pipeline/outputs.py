@@ -38,6 +38,7 @@ from gossan.pipeline.sections import (
 from gossan.pipeline.sheets import next_sites, with_sheets, write_next_samples
 from gossan.recipe import covered_tiles
 from gossan.report import model_card, read_report
+from gossan.runs import versions
 from gossan.survey import Layer
 from gossan.targets import choose_targets, coverage
 from gossan.windows import AreaMap
@@ -170,6 +171,8 @@ def report_model(
         "format": 1,
         "title": project.project.name,
         "version": __version__,
+        "versions": dict(versions()),
+        "inputs": dict(found.inputs),
         "project": asdict(project) | {"file": None},
         "crs": found.survey.crs,
         "grid": {

@@ -1,7 +1,7 @@
 """From the results of all tasks to what a run folder holds: scores, targets' table, measures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,15 @@ class Findings:
         Value of every task by name.
     warnings
         Every warning that was given, in order.
+    inputs
+        SHA-256 of every file that was read.
     """
 
     project: Project
     survey: Survey
     results: Mapping[str, Any]
     warnings: Sequence[str] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def design(self) -> Mapping[str, Any]:

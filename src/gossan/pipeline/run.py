@@ -110,7 +110,7 @@ def run(
             tasks = [*first, *fold_tasks(resolved, design)]
             results = runner.run(tasks)
             report(1.0, None, "writing the maps and the report")
-            found = Findings(resolved, survey, results, told)
+            found = Findings(resolved, survey, results, told, inputs)
             metrics = write_outputs(found, place.staging)
             write_report(place.staging)
             place.publish(

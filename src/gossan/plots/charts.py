@@ -1,5 +1,6 @@
 """The charts of scores: ROC, prediction rate, scores with intervals, screening."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -140,12 +141,17 @@ def row_chart(count: int, names: Sequence[str], *, height: float, margin: float)
 
     figure = Figure(figsize=(WIDTH, margin + height * max(count, 1)), layout="constrained")
     axes = figure.subplots()
-    axes.set_yticks(range(count), [shorten(name, 24) for name in names])
+    axes.set_yticks(range(count), [_wrapped(name) for name in names])
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
     axes.grid(axis="x", color=GRID, linewidth=0.5)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure, axes
+
+
+def _wrapped(name: str) -> str:
+    """Break a long name into two lines; what is longer still is cut."""
+    return textwrap.fill(shorten(name, 56), 30, max_lines=2, placeholder="…")
 
 
 def interval_plot(rows: Sequence[Score], *, label: str = "AUC", chance: float = 0.5) -> "Figure":

@@ -96,12 +96,14 @@ def calibration_plot(curve: Mapping[str, Any], *, title: str = "Calibration") ->
         figure, axes = square_chart(title)
         bins = _bins(curve)
         top = 0.0
+        counts = {number for *_, number, _, _ in bins}
         for probability, share, number, low, high in bins:
             if low is not None and high is not None:
                 axes.plot([probability] * 2, [low, high], color=BRIGHT[0], linewidth=1.4, alpha=0.6, zorder=2)
             axes.plot([probability], [share], color=BRIGHT[0], marker="o", markersize=5.5, zorder=3)
-            text = f"{number:g}" if number is not None else ""
-            axes.annotate(text, (probability, share), (5, 3), textcoords="offset points", fontsize=6.5)
+            if number is not None and len(counts) > 1:
+                place: Any = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 6.5}
+                axes.annotate(f"{number:g}", (probability, share), **place)
             top = max(top, probability, share, high or 0.0)
         top = min(1.0, 1.08 * top) or 1.0
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label="perfect")
@@ -109,11 +111,17 @@ def calibration_plot(curve: Mapping[str, Any], *, title: str = "Calibration") ->
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set(
-            xlabel="probability of a known deposit (beside a point: its areas)",
+            xlabel=f"probability of a known deposit ({_of_bins(counts)})",
             ylabel="areas with a known deposit",
         )
         axes.legend(loc="upper left")
     return figure
+
+
+def _of_bins(counts: set[float | None]) -> str:
+    """Say how many areas a point stands for: once, where it is the same for all."""
+    alike = next(iter(counts)) if len(counts) == 1 else None
+    return "beside a point: its areas" if alike is None else f"each point: {alike:g} areas"
 
 
 def _bins(curve: Mapping[str, Any]) -> list[tuple[float, float, float | None, float | None, float | None]]:

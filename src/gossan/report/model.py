@@ -247,7 +247,7 @@ class Threshold(TypedDict, total=False):
 
 
 class AuditRow(TypedDict, total=False):
-    """A model under one protocol: "paper", "random", "random, cut to size", "blocks" or "strict"."""
+    """A model under one protocol: "paper", "random", "random-cut", "blocks" or "strict"."""
 
     protocol: str
     label: str
@@ -423,12 +423,15 @@ class ReportModel(TypedDict, total=False):
     ``data`` counts what was read, kept and dropped, by source; ``targets`` are the rows of ``targets.csv``,
     the best first; ``version`` is the package's, or versions by name. ``captures`` and ``audit`` are by
     model; ``looks`` counts how often the held-out scores were looked at, or says it. ``next_samples`` are the
-    rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element.
+    rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element. ``versions`` are those of
+    the libraries, ``inputs`` the SHA-256 of each file that was read.
     """
 
     format: int
     title: str
     version: str | dict[str, str]
+    versions: dict[str, str]
+    inputs: dict[str, str]
     project: dict[str, Any]
     crs: str
     grid: GridInfo

@@ -217,7 +217,9 @@ def _chart_plans(report: ReportModel) -> Iterator[Plan]:
 
 
 def _screening_plan(report: ReportModel) -> Iterator[Plan]:
-    elements = (report.get("screening") or {}).get("rows") or []
+    elements = [
+        row for row in (report.get("screening") or {}).get("rows") or [] if row.get("auc") is not None
+    ]
     if elements:
         kept = ", ".join(row["element"] for row in elements if row.get("keep")) or "none"
         caption = "How well each element alone tells samples near known deposits from the others."

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gossan.report.model import ReportModel
+from gossan.report.sources import source_tables
 from gossan.report.table import Table, kilometres
 from gossan.report.trust_tables import trust_tables
 from gossan.report.why_tables import against, reasons, why_tables
@@ -33,7 +34,6 @@ TARGET_COLUMNS = {
 #: The audit holds the random split too: then its own table says nothing more.
 NO_TABLE = Table("", (), ())
 
-SOURCES = ("samples", "deposits", "geology", "faults")
 BALANCE = {"smote": "SMOTE", "weights": "class weights", "batches": "balanced batches", "none": "nothing"}
 
 
@@ -45,11 +45,10 @@ def all_tables(report: ReportModel) -> dict[str, Table]:
         **why_tables(report),
         "balance": _balance(report),
         "design": _design(report),
-        "data": _data(report),
+        **source_tables(report),
         "screening": _screening(report),
         "leakage": _leakage(report) if not report.get("audit") else NO_TABLE,
         "settings": _settings(report),
-        "versions": _versions(report),
     }
     return {name: table for name, table in made.items() if table.rows}
 
@@ -176,22 +175,6 @@ def _window_side(windows: Mapping[str, Any]) -> str | None:
     return ", ".join(part for part in parts if part) or None
 
 
-def _data(report: ReportModel) -> Table:
-    rows = []
-    data = report.get("data") or {}
-    for source in sorted(
-        data, key=lambda name: (SOURCES.index(name) if name in SOURCES else len(SOURCES), name)
-    ):
-        counts = data[source]
-        for name, value in flatten(counts):
-            rows.append((source, name.replace("_", " ").replace(".", ", ") or "rows", _counted(value)))
-    return Table("What was read, kept and dropped", ("Source", "What", "Count"), tuple(rows), text=2)
-
-
-def _counted(text: str) -> str:
-    return number(int(text)) if text.isdigit() else text
-
-
 def _screening(report: ReportModel) -> Table:
     screening = report.get("screening") or {}
     elements = sorted(screening.get("rows") or [], key=lambda row: -(row.get("auc") or 0))
@@ -211,6 +194,8 @@ def _screening(report: ReportModel) -> Table:
     note = screening.get("note") or ""
     if screening.get("protocol") == "strict":
         note = f"p is from a null in which every camp is moved; each fold screens anew on its own. {note}"
+    if not any(row.get("auc") is not None for row in elements):
+        rows = ()  # the screening was off or tested nothing: a table of dashes says less than a sentence
     return Table("Screening of elements", head, rows, text=2, note=note.strip())
 
 
@@ -237,10 +222,3 @@ def _leakage(report: ReportModel) -> Table:
 def _settings(report: ReportModel) -> Table:
     rows: Sequence[tuple[str, str]] = list(flatten(report.get("project") or {}))
     return Table("Every setting of the run", ("Setting", "Value"), tuple(rows), text=2)
-
-
-def _versions(report: ReportModel) -> Table:
-    version = report.get("version") or {}
-    versions = version if isinstance(version, Mapping) else {"gossan": version}
-    rows = tuple((str(name), str(value)) for name, value in versions.items())
-    return Table("Versions", ("Package", "Version"), rows, text=2)
