@@ -1,4 +1,4 @@
-"""Write what the docs show from what was measured: settings, results, and the README's table.
+"""Write what the docs show from code and measurements: settings, results, the README's table, the house.
 
 python scripts/write_docs.py          # after a change of settings or of docs/results/*.json
 python scripts/write_docs.py --check  # say whether the docs are up to date
@@ -40,6 +40,8 @@ def main() -> None:
 
 
 def _pages() -> dict[Path, str]:
+    from draw_house import house
+
     from gossan.config import settings_table
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,6 +64,7 @@ def _pages() -> dict[Path, str]:
         "# Every setting\n\nWritten from the code. A key is given as in the project file, `[section]` first.\n\n"
         f"{settings_table()}"
     )
+    tables["docs/images/house.svg"] = house()
     return {ROOT / name: text for name, text in tables.items()}
 
 

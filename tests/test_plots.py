@@ -1,6 +1,8 @@
 """Figures: what they show is where it belongs, counted right, the same bytes, whatever the names are."""
 
 import io
+import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +20,7 @@ from gossan.plots.frame import _nice_step
 from gossan.plots.ground import polygons, unit_shares
 from gossan.plots.labels import DIGIT, LINE, place_labels
 from gossan.plots.maps import CLASSES, limits
-from gossan.plots.style import OTHER_UNIT, RC, unit_colours
+from gossan.plots.style import OTHER_UNIT, RC, style, unit_colours
 from run_folder import CRS, ELEMENTS, SOUTH, WEST, make_run
 
 HARD = ["金山组 group", '<b>H</b> & "Co" $x_1$', "_hidden", "Formation " * 9, "وحدة"] + [
@@ -32,7 +34,8 @@ BINS = {
     "low": [0.0, None, 0.1],
     "high": [0.05, None, 0.5],
 }
-MAPS = ("target", "score", "spread", "folds", "channels", "applicability", "ore_like")
+CALLED = {"hit": 9.5, "miss": 3.5, "false": 14.0, "rest": 37.0}
+MAPS = ("study area", "target", "score", "spread", "folds", "channels", "applicability", "ore_like")
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +100,17 @@ def every_figure(made, ground):
         ),
         "roc": plots.roc({HARD[1]: curve, HARD[2]: curve}),
         "rate": plots.prediction_rate({HARD[1]: curve, HARD[0]: curve}, budget=0.1),
+        "confusion": plots.confusion_matrices({HARD[0]: CALLED, HARD[3]: CALLED}),
+        "confusion of many": plots.confusion_matrices({f"{HARD[3]} {i}": CALLED for i in range(6)}),
+        "study area": plots.samples_map(ground, samples_of(made), locate=True),
         "auc": plots.interval_plot([(HARD[0], 0.7, (0.6, 0.8)), (HARD[3], 0.6, None)]),
         "screening": plots.screening_plot(rows),
         **every_figure_of_trust(made, ground, curve),
     }
+
+
+def samples_of(made):
+    return np.column_stack([made.layers["samples"].geometry.x, made.layers["samples"].geometry.y])
 
 
 def every_figure_of_trust(made, ground, curve):
@@ -133,7 +143,8 @@ def test_every_figure_is_the_same_bytes_when_made_again(made, ground):
     first, again = every_figure(made, ground), every_figure(made, ground)
     for name in first:
         kind = "png" if name in MAPS else "svg"
-        assert plots.save(first[name], kind, dpi=50) == plots.save(again[name], kind, dpi=50), name
+        for each in (kind, "pdf"):
+            assert plots.save(first[name], each, dpi=50) == plots.save(again[name], each, dpi=50), name
 
 
 def test_saved_files_hold_no_clock_and_no_program_name(ground, made):
@@ -142,6 +153,28 @@ def test_saved_files_hold_no_clock_and_no_program_name(ground, made):
     svg = plots.save(figure, "svg")
     assert b"<dc:date>" not in svg
     assert b"<dc:creator>" not in svg
+    pdf = plots.save(figure, "pdf")
+    assert not re.search(rb"Date|matplotlib|Creator|Producer", pdf)
+
+
+def test_a_pdf_is_the_same_bytes_in_another_process_and_keeps_its_letters():
+    """Names of subsets of fonts come from a hash: it must not be one that Python draws anew each time."""
+    code = (
+        "import hashlib; from gossan import plots;"
+        "figure = plots.roc({'Betty Creek': {'x': [0, 1], 'y': [0, 1]}});"
+        "pdf = plots.save(figure, 'pdf'); assert b'/ToUnicode' in pdf and b'/Type3' in pdf;"
+        "print(hashlib.sha256(pdf).hexdigest())"
+    )
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(hashes) == 1
 
 
 def test_known_ground_that_a_vote_chose_is_what_is_given(made, ground):
@@ -382,6 +415,71 @@ def test_the_band_is_drawn_only_where_there_is_one():
     bare, banded = {"x": [0, 1], "y": [0, 1]}, {"x": [0, 1], "y": [0, 1], "low": [0, 0.8], "high": [0, 1]}
     assert not plots.prediction_rate({"a": bare}).axes[0].collections
     assert len(plots.prediction_rate({"a": banded, "b": banded}).axes[0].collections) == 1
+
+
+def test_a_confusion_matrix_writes_each_number_and_its_share_of_what_is_known():
+    figure = plots.confusion_matrices({"model": CALLED, "other": CALLED | {"hit": 0.0, "miss": 0.0}})
+    first, second = (
+        {text.get_position(): text.get_text().split() for text in axes.texts} for axes in figure.axes
+    )
+    assert first == {
+        (0, 0): ["9.5", "73", "%"],
+        (1, 0): ["3.5", "27", "%"],
+        (0, 1): ["14", "27", "%"],
+        (1, 1): ["37", "73", "%"],
+    }
+    assert second[0, 0] == ["0", "0", "%"]
+    assert [axes.get_title() for axes in figure.axes] == ["model", "other"]
+
+
+def shown_texts(figure):
+    """Give every text that a figure shows, with its box in pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas = FigureCanvasAgg(figure)
+    with style():
+        canvas.draw()
+        texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+        drawn = [text for text in texts if is_drawn(figure, text)]
+        return [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in drawn]
+
+
+def is_drawn(figure, text):
+    """Tell whether a text is more than the label of a tick out of range, which matplotlib keeps."""
+    for axes in figure.findobj(lambda each: hasattr(each, "get_xaxis")):
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if text in (tick.label1, tick.label2):
+                    return axes.axison and low - 1e-9 <= tick.get_loc() <= high + 1e-9
+    return True
+
+
+def overlapping(texts):
+    """List pairs of texts whose boxes share more than a hair."""
+    pairs = []
+    for i, (one, box_) in enumerate(texts):
+        for other, box2 in texts[i + 1 :]:
+            wide = min(box_.x1, box2.x1) - max(box_.x0, box2.x0)
+            tall = min(box_.y1, box2.y1) - max(box_.y0, box2.y0)
+            if wide > 1 and tall > 1:
+                pairs.append((one, other))
+    return pairs
+
+
+def test_no_two_texts_of_a_figure_overlap_and_none_leaves_it(made, ground):
+    for name, figure in every_figure(made, ground).items():
+        texts = shown_texts(figure)
+        assert len(texts) > 3, name
+        assert overlapping(texts) == [], name
+        width, height = figure.get_size_inches() * figure.dpi
+        outside = [
+            text
+            for text, box_ in texts
+            if box_.x0 < -1 or box_.y0 < -1 or box_.x1 > width + 1 or box_.y1 > height + 1
+        ]
+        assert outside == [], name
 
 
 def test_the_model_of_the_run_leads_the_legend_and_chance_ends_it():

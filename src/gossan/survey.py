@@ -1,6 +1,6 @@
 """What a project is made of once read and checked, and the label-free Stack made from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import UsageError
+from gossan.shown import Shown
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -183,8 +184,8 @@ class RasterSource:
 # ---- what was read
 
 
-@dataclass(frozen=True)
-class Samples:
+@dataclass(frozen=True, repr=False)
+class Samples(Shown):
     """Analyses at points, in the project's CRS.
 
     coordinates: (n, 2) float64 easting, northing in metres; values: n rows, one column an element,
@@ -200,9 +201,17 @@ class Samples:
     def __len__(self) -> int:
         return len(self.coordinates)
 
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        yield "samples", len(self)
+        named = ", ".join(f"{name} ({self.units.get(str(name), '')})" for name in self.values)
+        yield "elements", f"{self.values.shape[1]}: {named}"
+        yield "values", f"{100 * self.values.notna().to_numpy().mean():.1f} % known" if len(self) else ""
+        yield "surveys", len(set(self.survey)) if self.survey else ""
+        yield "extent", _extent(self.coordinates)
 
-@dataclass(frozen=True)
-class Deposits:
+
+@dataclass(frozen=True, repr=False)
+class Deposits(Shown):
     """Known deposits, in the project's CRS.
 
     coordinates: (n, 2) float64 easting, northing in metres; names: (n,); camp: (n,), where the file has it.
@@ -215,9 +224,15 @@ class Deposits:
     def __len__(self) -> int:
         return len(self.coordinates)
 
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        yield "deposits", len(self)
+        yield "names", ", ".join(dict.fromkeys(name for name in self.names if name))
+        yield "camps", len(set(self.camp)) if self.camp else ""
+        yield "extent", _extent(self.coordinates)
 
-@dataclass(frozen=True)
-class Layer:
+
+@dataclass(frozen=True, repr=False)
+class Layer(Shown):
     """A further raster on its own grid: array (row, col), NaN = missing; ``kind`` as in RasterSource."""
 
     name: str
@@ -226,9 +241,15 @@ class Layer:
     kind: Literal["number", "class"] = "number"
     unit: str = ""
 
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        yield "name", self.name
+        yield "kind", self.kind
+        yield "unit", self.unit
+        yield "pixels", f"{self.values.shape[0]} rows, {self.values.shape[1]} columns"
 
-@dataclass(frozen=True)
-class Survey:
+
+@dataclass(frozen=True, repr=False)
+class Survey(Shown):
     """Everything known about an area, in one CRS (projected, metres).
 
     geology: GeoDataFrame with a text column ``unit`` and polygon geometry, or a Layer of kind ``class``
@@ -252,6 +273,25 @@ class Survey:
     def crs(self) -> str:
         """The CRS as text, ``EPSG:n`` where it has a number."""
         return str(self.grid.crs)
+
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        rows, cols = self.grid.shape
+        yield "name", self.name
+        yield "grid", f"{rows} rows, {cols} columns of {self.grid.resolution.x:g} m, {self.crs}"
+        yield "samples", f"{len(self.samples)}, {self.samples.values.shape[1]} elements"
+        yield "deposits", len(self.deposits)
+        for name, thing in (("geology", self.geology), ("faults", self.faults)):
+            shapes = "raster" if isinstance(thing, Layer) else f"{0 if thing is None else len(thing)} shapes"
+            yield name, "none" if thing is None else shapes
+        yield "rasters", ", ".join(layer.name for layer in self.rasters)
+
+
+def _extent(coordinates: NDArray[np.float64]) -> str:
+    """Write where points lie, in whole metres."""
+    if not len(coordinates):
+        return ""
+    (west, south), (east, north) = coordinates.min(axis=0), coordinates.max(axis=0)
+    return f"easting {west:.0f} to {east:.0f}, northing {south:.0f} to {north:.0f}"
 
 
 def sample_spacing(coordinates: NDArray[np.float64]) -> float:

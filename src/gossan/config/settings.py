@@ -4,7 +4,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from gossan.interpolate import InterpolateSettings
 from gossan.models import ModelSettings
 from gossan.models.training import TrainingSettings
 from gossan.screen import ScreenSettings
+from gossan.shown import Shown
 from gossan.split import ValidationSettings
 from gossan.survey import DepositSource, FaultSource, GeologySource, RasterSource, SampleSource
 from gossan.targets import TargetSettings
@@ -101,8 +102,8 @@ class Settings:
     explain: ExplainSettings = field(default_factory=ExplainSettings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project(Settings):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Project(Shown, Settings):
     """A checked project.
 
     Attributes
@@ -122,6 +123,19 @@ class Project(Settings):
         base = self.file.parent if self.file else Path()
         data = self.project.data
         return base if data is None else base / _expand(data, "project.data")
+
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        yield "name", self.project.name
+        yield "CRS", self.project.crs
+        yield "file", self.file or "none"
+        for name in ("samples", "deposits", "geology", "faults"):
+            source = getattr(self, name)
+            yield name, "none" if source is None else source.path
+        yield "rasters", ", ".join(raster.name or raster.path for raster in self.rasters)
+        size, metres = self.windows.size, self.windows.size_m
+        yield "windows", f"{size} px" if size else f"{metres:g} m" if metres else "derived from the data"
+        yield "model", self.model.name
+        yield "changed", ", ".join(self.overrides)
 
     def resolve(self, path: str) -> Path:
         """Turn a path of the project file into an absolute one.

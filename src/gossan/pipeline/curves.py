@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gossan.pipeline.results import Findings
 
-__all__ = ["all_curves", "captures", "prediction_area", "thresholds"]
+__all__ = ["all_curves", "captures", "confusions", "prediction_area", "thresholds"]
 
 #: Places along the horizontal axis at which curves are written.
 _AT = np.linspace(0, 1, 201)
@@ -122,6 +122,22 @@ def captures(found: "Findings") -> dict[str, Any]:
         )
         for label, table in found.scored.items()
     }
+
+
+def confusions(found: "Findings") -> dict[str, dict[str, float]]:
+    """Count by model, as means over repeats, what held-out areas are called and what is known of them.
+
+    Returns
+    -------
+    By model: ``hit`` ore called ore, ``miss`` ore not called so, ``false`` other ground called ore, ``rest``.
+    """
+    return {label: _confusion(table) for label, table in found.scored.items()}
+
+
+def _confusion(table: "pd.DataFrame") -> dict[str, float]:
+    called, ore = table["vote"].to_numpy(dtype=bool), table["is_ore"].to_numpy(dtype=bool)
+    cells = {"hit": called & ore, "miss": ~called & ore, "false": called & ~ore, "rest": ~called & ~ore}
+    return {name: float(cell.sum()) / table["repeat"].nunique() for name, cell in cells.items()}
 
 
 def prediction_area(areas: "pd.DataFrame") -> dict[str, Any]:

@@ -25,6 +25,7 @@ from gossan.pipeline.facts import (
 from gossan.pipeline.judge import impossible, weak
 from gossan.pipeline.prepare import derive, ground_mask, read_survey, transformed
 from gossan.pipeline.tasks import label_windows, strict_splits
+from gossan.shown import Shown
 from gossan.survey import Layer, Survey
 from gossan.transform import Associations
 from gossan.windows import deposits_in
@@ -44,8 +45,8 @@ _AREA_CAPTION = (
 )
 
 
-@dataclass(frozen=True)
-class Look:
+@dataclass(frozen=True, repr=False)
+class Look(Shown):
     """A project looked at: what was found, and what it was found in.
 
     project: resolved, or as given where no design can be made of it.
@@ -56,6 +57,13 @@ class Look:
     survey: Survey
     associations: Associations | str
     anomalies: dict[str, Anomaly]
+
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        yield "project", self.project.project.name
+        yield "samples", len(self.survey.samples)
+        yield "deposits", len(self.survey.deposits)
+        yield "warnings", len(self.found["warnings"])
+        yield "problems", "; ".join(map(str, self.found["problems"])) or "none"
 
 
 def check(project: Project) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gossan import __version__, io
 from gossan.config import Project, to_toml
 from gossan.grid import region_of, resolution_of, tiles, window_region
-from gossan.pipeline.curves import all_curves, captures, prediction_area, thresholds
+from gossan.pipeline.curves import all_curves, captures, confusions, prediction_area, thresholds
 from gossan.pipeline.gis import write_gis
 from gossan.pipeline.results import (
     Findings,
@@ -193,6 +193,7 @@ def report_model(
         "audit": (scores["leakage"] or {}).get("audit"),
         "curves": all_curves(found),
         "captures": captures(found),
+        "confusion": confusions(found),
         "prediction_area": prediction_area(areas),
         "thresholds": thresholds(areas),
         "coverage": coverage(areas, budget=project.targets.budget),

@@ -18,6 +18,7 @@ from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.results import Findings
 from gossan.report import write_report
 from gossan.runs import Cluster, Report, RunFolder, Runner, Store, connected
+from gossan.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +36,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Shown):
     """A finished run.
 
     Attributes
@@ -57,6 +58,18 @@ class Run:
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"
+
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        yield "report", self.report
+        yield "camps", self.metrics.get("camps", "")
+        models = {self.metrics.get("model", "model"): self.metrics.get("summary", {})}
+        for name, summary in (models | dict(self.metrics.get("rivals", {}))).items():
+            auc = summary.get("auc", {})
+            mean, ends = auc.get("mean"), auc.get("ci95")
+            between = f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
+            yield f"AUC of {name}", "not enough to evaluate" if mean is None else f"{mean:.2f}{between}"
+        best = ", ".join(str(number) for number in self.targets["number"].head(5))
+        yield "targets", f"{len(self.targets)}" + (f"; the best are areas {best}" if best else "")
 
 
 def run(

@@ -7,6 +7,7 @@ bytes that depend on nothing but the picture.
 from gossan.plots.associations import biplot
 from gossan.plots.channels import channels_figure
 from gossan.plots.charts import interval_plot, prediction_rate, roc, screening_plot
+from gossan.plots.confusion import confusion_matrices
 from gossan.plots.domain import applicability_map, ore_like_map
 from gossan.plots.frame import Ground
 from gossan.plots.maps import MOST_PIXELS, folds_map, score_classes, score_map, spread_map, target_map
@@ -34,6 +35,7 @@ __all__ = [
     "calibration_plot",
     "channels_figure",
     "class_map",
+    "confusion_matrices",
     "distance_plot",
     "folds_map",
     "gap_map",

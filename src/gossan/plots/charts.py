@@ -144,6 +144,7 @@ def row_chart(count: int, names: Sequence[str], *, height: float, margin: float)
     axes.set_yticks(range(count), [_wrapped(name) for name in names])
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
     axes.grid(axis="x", color=GRID, linewidth=0.5)
+    axes.locator_params(axis="x", nbins=5)  # more labels than that run into each other beside long names
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure, axes

@@ -72,6 +72,8 @@ RC: dict[Any, Any] = {
     "image.interpolation": "nearest",
     "svg.hashsalt": "gossan",
     "svg.fonttype": "path",
+    # 42 would embed fonts whose outlines are not TrueType's, as of most for Chinese, in a way no reader draws
+    "pdf.fonttype": 3,
 }
 
 
@@ -102,16 +104,27 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: "Figure", kind: Literal["png", "svg"] = "png", *, dpi: int = 150) -> bytes:
+#: What each format would write of the clock and the program.
+_UNSAID: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save(figure: "Figure", kind: Literal["png", "svg", "pdf"] = "png", *, dpi: int = 150) -> bytes:
     """Render a figure; the same figure gives the same bytes (no clock, no random ids).
+
+    A PDF keeps letters as letters, with the used part of their font inside; an SVG draws them, so that it
+    looks the same where the font is not installed.
 
     Parameters
     ----------
     dpi
-        Pixels per inch of a PNG.
+        Pixels per inch of a PNG, and of the rasters inside a drawing.
     """
     buffer = io.BytesIO()
-    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    metadata = _UNSAID[kind]
     with style():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     return buffer.getvalue()

@@ -17,6 +17,7 @@ from gossan.plots.ground import (
     lines,
     unit_shares,
 )
+from gossan.plots.locator import GLOBE_ROWS, draw_locator
 from gossan.plots.style import BRIGHT, FAINT, INK, KNOWN_TARGET, shorten, style
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def samples_map(
     samples: NDArray[np.float64],
     *,
     area: "gpd.GeoDataFrame | None" = None,
+    locate: bool = False,
     title: str = "What lies where",
 ) -> "Figure":
     """Draw the samples over geology, faults and deposits.
@@ -41,12 +43,16 @@ def samples_map(
         Easting and northing (n, 2), metres.
     area
         Polygons of the study area.
+    locate
+        Whether a globe shows where on Earth it is; a made survey is nowhere.
     """
     with style():
         units = list(unit_shares(ground))[:17]
         wide = sum(1 + 0.75 * (len(unit) > 20) for unit in units)
-        sheet = new_sheet(ground, title, width=5.0, rows=8 + wide)
+        sheet = new_sheet(ground, title, width=5.0, rows=8 + wide + locate * GLOBE_ROWS)
         geology = draw_geology(sheet.axes, ground, alpha=0.75)
+        if locate:
+            draw_locator(sheet, ground)
         marks = [
             *_dots(sheet, ground, samples),
             *draw_deposits(sheet.axes, ground, size=4.0),

@@ -20,6 +20,7 @@ __all__ = [
     "CalibrationFit",
     "Capture",
     "Channel",
+    "Confusion",
     "Coverage",
     "Curve",
     "Curves",
@@ -205,6 +206,15 @@ class Curves(TypedDict, total=False):
     precision_recall: Curve
     success_rate: Curve | None
     calibration: Bins | None
+
+
+class Confusion(TypedDict, total=False):
+    """Held-out areas, means over repeats: ore called ore, ore not, other ground called ore, and the rest."""
+
+    hit: float
+    miss: float
+    false: float
+    rest: float
 
 
 class Capture(TypedDict, total=False):
@@ -421,10 +431,10 @@ class ReportModel(TypedDict, total=False):
     """All of it.
 
     ``data`` counts what was read, kept and dropped, by source; ``targets`` are the rows of ``targets.csv``,
-    the best first; ``version`` is the package's, or versions by name. ``captures`` and ``audit`` are by
-    model; ``looks`` counts how often the held-out scores were looked at, or says it. ``next_samples`` are the
-    rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element. ``versions`` are those of
-    the libraries, ``inputs`` the SHA-256 of each file that was read.
+    the best first; ``version`` is the package's, or versions by name. ``captures``, ``confusion`` and
+    ``audit`` are by model; ``looks`` counts how often the held-out scores were looked at, or says it.
+    ``next_samples`` are the rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element. ``versions``
+    are those of the libraries, ``inputs`` the SHA-256 of each file that was read.
     """
 
     format: int
@@ -442,6 +452,7 @@ class ReportModel(TypedDict, total=False):
     metrics: Metrics
     curves: dict[str, Curves]
     captures: dict[str, list[Capture]]
+    confusion: dict[str, Confusion]
     prediction_area: PredictionArea | None
     thresholds: list[Threshold]
     audit: dict[str, Audit]

@@ -93,7 +93,7 @@ def _credit(report: ReportModel) -> str:
 
 
 def draw_all(folder: Path, report: ReportModel, maps: Maps) -> dict[str, Picture]:
-    """Draw every figure that the run has numbers for; each is written to ``figures/`` too, at 300 dpi."""
+    """Draw every figure that there are numbers for; each goes to ``figures/`` too, at 300 dpi and as PDF."""
     target = folder / "figures"
     target.mkdir(exist_ok=True)
     pictures = {}
@@ -102,6 +102,7 @@ def draw_all(folder: Path, report: ReportModel, maps: Maps) -> dict[str, Picture
         data = base64.b64encode(plots.save(figure, kind, dpi=PAGE_DPI)).decode("ascii")
         figure.set_layout_engine("none")  # keep the layout found for the page: finding it takes longest
         (target / f"{plan.name}.png").write_bytes(plots.save(figure, dpi=PRINT_DPI))
+        (target / f"{plan.name}.pdf").write_bytes(plots.save(figure, "pdf", dpi=PRINT_DPI))
         mime = "image/svg+xml" if kind == "svg" else "image/png"
         pictures[plan.name] = Picture(
             plan.name, plan.alt, plan.caption, f"data:{mime};base64,{data}", plan.shape
@@ -150,7 +151,25 @@ def _map_plans(report: ReportModel, maps: Maps) -> Iterator[Plan]:
             + ("" if is_paper(report) else " A camp is never split between training and test."),
         )
     yield from trust_maps(report, maps)
+    yield from _area_plan(report, maps)
     yield _channels_plan(report, maps)
+
+
+def _area_plan(report: ReportModel, maps: Maps) -> Iterator[Plan]:
+    import numpy as np
+
+    samples = maps.layers.get("samples")
+    if samples is None or not len(samples):
+        return
+    places = np.column_stack([samples.geometry.x, samples.geometry.y])
+    known = 0 if maps.ground.deposits is None else len(maps.ground.deposits)
+    yield Plan(
+        "study_area",
+        lambda: plots.samples_map(maps.ground, places, locate=not report.get("hidden"), title="Study area"),
+        f"Map of {len(places)} samples and {known} known deposits on the geology with faults.",
+        "Study area, as Fig. 1 of Gao et al. (2023): samples and known deposits on the geology.",
+        shape="wide",
+    )
 
 
 def _channels_plan(report: ReportModel, maps: Maps) -> Plan:
@@ -211,9 +230,30 @@ def _chart_plans(report: ReportModel) -> Iterator[Plan]:
         said = f"ROC curves of {', '.join(rocs)}, with the chance line."
         caption = "ROC curves over the held-out areas. Barren means that no deposit is known there."
         yield Plan("roc", lambda: plots.roc(rocs), said, caption, "chart")
+    yield from _confusion_plan(report)
     yield from trust_charts(report)
     yield from why_charts(report)
     yield from _screening_plan(report)
+
+
+def _confusion_plan(report: ReportModel) -> Iterator[Plan]:
+    given = report.get("confusion") or {}
+    drawn: dict[str, Any] = {name: given[name] for name in by_model(report) if name in given}
+    shown = dict(list(drawn.items())[: 1 + TOLD])
+    if shown:
+        said = "; ".join(
+            f"{name} calls {each['hit']:.3g} of {each['hit'] + each['miss']:.3g} areas with ore, and"
+            f" {each['false']:.3g} of {each['false'] + each['rest']:.3g} others"
+            for name, each in shown.items()
+        )
+        yield Plan(
+            "confusion",
+            lambda: plots.confusion_matrices(shown),
+            f"Held-out areas by what they hold and what they are called: {said}.",
+            "What held-out areas are called, at the vote or at a balanced score of 0.5, and what is known of"
+            " them; means over repeats. Called ore where none is known: a target, and no error yet.",
+            "chart",
+        )
 
 
 def _screening_plan(report: ReportModel) -> Iterator[Plan]:

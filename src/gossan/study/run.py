@@ -1,6 +1,6 @@
 """The study of a project: the grid run by the one Runner, then tables, figures and every run's numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from gossan.pipeline.plan import survey_tasks
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.run import default_folder, input_files, make_runner, no_report, workers_of
 from gossan.runs import Failure, Report, RunFolder, Store
+from gossan.shown import Shown
 from gossan.study.collect import Line, RunRecord, collect, protocol_gaps
 from gossan.study.figures import draw_figures
 from gossan.study.plan import PROTOCOLS, Grid, Protocol
@@ -28,8 +29,8 @@ __all__ = ["SMOKE_EPOCHS", "SMOKE_SEEDS", "Study", "study"]
 SMOKE_SEEDS, SMOKE_EPOCHS = 5, 20
 
 
-@dataclass(frozen=True)
-class Study:
+@dataclass(frozen=True, repr=False)
+class Study(Shown):
     """A finished study.
 
     Attributes
@@ -48,6 +49,14 @@ class Study:
     records: list[RunRecord]
     lines: list[Line]
     failed: Mapping[str, str]
+
+    def _rows(self) -> Iterator[tuple[str, object]]:
+        yield "folder", self.folder
+        yield "runs", len(self.records)
+        for table in sorted({line["table"] for line in self.lines}):
+            count = sum(line["table"] == table for line in self.lines)
+            yield f"table {table}", f"{count} rows: {TITLES[table]}"
+        yield "failed", ", ".join(self.failed)
 
 
 def study(
