@@ -8,6 +8,8 @@ in [0, 1], lengths in metres. Every probability is that of a *known* deposit. `S
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from gossan.report.land import Land, Walk
+
 __all__ = [
     "Applicability",
     "Attention",
@@ -89,6 +91,7 @@ class Metrics(TypedDict, total=False):
     rivals: dict[str, Any]
     paired: dict[str, Paired]
     leakage: Leakage | None
+    walk: dict[str, Any] | None
 
 
 class GridInfo(TypedDict, total=False):
@@ -453,6 +456,8 @@ class ReportModel(TypedDict, total=False):
     looks: int | str | list[str] | None
     coverage: Coverage | None
     hidden: Hidden | None
+    land: Land | None
+    walk: Walk | None
     targets: list[dict[str, Any]]
     next_samples: list[dict[str, Any]]
     sample_units: dict[str, str]

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from gossan.report.model import ReportModel
 from gossan.report.plan import Maps
 from gossan.report.screen import Screen, distinct, fit_coordinates, make_screen, palette_png
-from gossan.report.webvectors import area_data, deposit_data, fault_data, kilometre_grid, sample_data
+from gossan.report.webvectors import (
+    area_data,
+    deposit_data,
+    fault_data,
+    kilometre_grid,
+    land_data,
+    sample_data,
+)
 from gossan.report.words import named, number
 
 if TYPE_CHECKING:
@@ -81,6 +88,7 @@ def web_map(report: ReportModel, maps: Maps) -> WebMap:
         "deposits": deposit_data(maps, crs),
         "samples": samples,
         "grid": kilometre_grid(maps.ground.region, crs),
+        **land_data(maps, crs, resolution),
     }
     data = {
         "bounds": screen.corners,
@@ -122,6 +130,8 @@ def _overlays(shown: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
         ("deposits", "Known deposits", True, bool(shown["deposits"])),
         ("faults", "Faults", True, bool(shown["faults"])),
         ("samples", "Samples", False, bool(shown["samples"]["points"])),
+        ("excluded", "Excluded ground", True, bool(shown.get("excluded"))),
+        ("tenure", "Tenure", True, bool(shown.get("tenure"))),
         ("grid", "Kilometre grid", True, True),
     )
     return [(key, name, on) for key, name, on, there in listed if there]

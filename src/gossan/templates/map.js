@@ -195,6 +195,8 @@
     if (!row) return false;
     const list = make("dl"), add = (name, text) => list.append(make("dt", name), make("dd", text));
     data.areas.fields.forEach(([name, count], k) => { if (row.values[k] !== null) add(name, digits(row.values[k], count)); });
+    if (row.excluded) add("Excluded ground", row.excluded + " %");
+    if (row.tenure) add("Tenure", row.tenure);
     if (row.outside) add("Applicability", "outside: unlike anything the model was trained on");
     const speaking = row.reasons.slice(0, 3).filter(Boolean);
     if (speaking.length) add("For it", speaking.join(" · "));
@@ -260,6 +262,27 @@
     }
     return group;
   };
+  map.createPane("land").style.zIndex = 410;  // hatching above the layers; the pointer goes through to the areas
+  map.getPane("land").style.pointerEvents = "none";
+  const hatch = () => {
+    const draw = (tag, attributes, inside) => {
+      const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+      if (inside) element.append(...inside);
+      return element;
+    };
+    if (!at("land-hatch")) box.append(draw("svg", { width: 0, height: 0, "aria-hidden": "true", style: "position:absolute" }, [
+      draw("pattern", { id: "land-hatch", patternUnits: "userSpaceOnUse", width: 9, height: 9, patternTransform: "rotate(45)" }, [
+        draw("rect", { width: 9, height: 9, fill: "#fff", "fill-opacity": 0.2 }),
+        draw("path", { d: "M0 0H9M0 0V9", stroke: "#111", "stroke-width": 1.1 })])]));
+    return "url(#land-hatch)";
+  };
+  const holders = (look) => L.featureGroup(data.tenure.map((each) => {
+    const shape = L.polygon(each.rings, { ...look, fill: false, renderer: canvas });
+    shape.said = "Tenure: " + each.name;
+    shape.on("click", (event) => { L.DomEvent.stop(event); info.replaceChildren(make("h4", shape.said)); });
+    return shape;
+  })).bindTooltip((shape) => make("bdi", shape.said), { sticky: true });
   const makers = {
     grid: () => L.layerGroup(data.grid.flatMap((each) => [
       L.polyline(each.line, { pane: "grid", weight: 0.6, color: "#777", dashArray: "1 4", interactive: false, renderer: L.svg({ pane: "grid" }) }),
@@ -270,6 +293,9 @@
     faults: () => L.layerGroup([L.polyline(data.faults, { weight: 3.2, color: "#fff", opacity: 0.7, interactive: false, renderer: canvas }),
       L.polyline(data.faults, { weight: 1.4, color: "#1a1a1a", interactive: false, renderer: canvas })]),
     samples: points,
+    excluded: () => L.layerGroup(data.excluded.map((each) => L.polygon(each.rings, { pane: "land", weight: 1.2, color: "#111",
+      fillColor: hatch(), fillOpacity: 1, interactive: false, renderer: L.svg({ pane: "land" }) }))),
+    tenure: () => L.layerGroup([holders({ weight: 4.4, color: "#fff", interactive: false }), holders({ weight: 2.2, color: "#7b3294", dashArray: "8 4" })]),
     deposits: () => L.featureGroup(data.deposits.map((each) => {
       const dot = L.circleMarker(each.at, { renderer: canvas, radius: 5, weight: 1.2, color: "#111", fillColor: "#ffd400", fillOpacity: 1 });
       dot.said = each.name || "Known deposit";
@@ -277,7 +303,7 @@
     })).bindTooltip((dot) => make("bdi", dot.said)),
     targets: () => L.layerGroup([outline(targets, { ...loud, weight: 5, color: "#fff", interactive: false }), outline(targets, loud), marks(targets)]),
   };
-  const order = ["grid", "areas", "faults", "targets", "samples", "deposits"], groups = {};
+  const order = ["grid", "excluded", "areas", "faults", "tenure", "targets", "samples", "deposits"], groups = {};
   const raise = (layer) => { if (layer.eachLayer) layer.eachLayer(raise); else if (layer.bringToFront) layer.bringToFront(); };
   const toggle = (key) => {
     const on = at("show-" + key).checked;
