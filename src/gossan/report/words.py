@@ -448,8 +448,8 @@ def _coverage(report: ReportModel) -> str:
         return ""
     opened = "open " if (report.get("land") or {}).get("excluded_share") else ""
     text = (
-        f"The best {percent(budget)} of the {opened}ground holds {predicted} of {known} known deposits as predicted"
-        f" by models that were not trained there; chance would give about {budget * known:.2g}."
+        f"The best {percent(budget)} of the {opened}ground holds {predicted} of {known} known deposits as"
+        f" predicted by models that were not trained there; chance would give about {budget * known:.2g}."
     )
     if (fitted := coverage.get("fitted")) is not None:
         text += (
