@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DepositSource",
     "Deposits",
+    "ExcludeSource",
     "FaultSource",
     "GeologySource",
     "Layer",
@@ -26,13 +27,14 @@ __all__ = [
     "SampleSource",
     "Samples",
     "Survey",
+    "TenureSource",
     "find_camps",
     "join_stack",
     "make_stack",
     "sample_spacing",
 ]
 
-# ---- settings: the [samples], [deposits], [geology], [faults], [[rasters]] of the project file
+# ---- settings: [samples], [deposits], [geology], [faults], [[rasters]], [[exclude]], [[tenure]]
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,51 @@ class RasterSource:
     crs: str | None = None
 
 
+@dataclass(frozen=True)
+class ExcludeSource:
+    """One of ``[[exclude]]``: ground where nothing is proposed, such as parks, towns and water.
+
+    Attributes
+    ----------
+    path
+        Polygons; with a buffer also lines and points.
+    buffer
+        Ground around the shapes that is excluded too, metres, >= 0.
+    layer
+        Needed where the file has several.
+    crs
+        Of the file; None: its own.
+    """
+
+    path: str
+    buffer: float = 0.0
+    layer: str | None = None
+    crs: str | None = None
+
+
+@dataclass(frozen=True)
+class TenureSource:
+    """One of ``[[tenure]]``: who holds the ground.
+
+    Attributes
+    ----------
+    path
+        Polygons.
+    holder
+        Column of the file that names the holders; where it has no such column, the name of the one holder
+        of all of it. None: "unknown".
+    layer
+        Needed where the file has several.
+    crs
+        Of the file; None: its own.
+    """
+
+    path: str
+    holder: str | None = None
+    layer: str | None = None
+    crs: str | None = None
+
+
 # ---- what was read
 
 
@@ -256,6 +303,8 @@ class Survey(Shown):
     whose ``class_names`` are its integers as text; faults: GeoDataFrame of lines, or a Layer;
     area: GeoDataFrame of polygons, or None; counts: what was read, dropped and replaced, by source.
     truth: for a made survey only, what is really there (one row a deposit, hidden ones included).
+    excluded: polygons of ``[[exclude]]`` that reach the map, buffers included, with a text column ``source``;
+    tenure: those of ``[[tenure]]``, with ``source`` and ``holder``; None where the project names none.
     """
 
     name: str
@@ -268,6 +317,8 @@ class Survey(Shown):
     area: "gpd.GeoDataFrame | None" = None
     counts: Mapping[str, Any] = field(default_factory=dict)
     truth: "pd.DataFrame | None" = None
+    excluded: "gpd.GeoDataFrame | None" = None
+    tenure: "gpd.GeoDataFrame | None" = None
 
     @property
     def crs(self) -> str:

@@ -22,6 +22,8 @@ from gossan.explain import window_summaries
 from gossan.grid import resolution_of, tiles
 from gossan.hooks import MakeArray
 from gossan.models import load_scorer
+from gossan.pipeline.gis import write_map_styles
+from gossan.pipeline.land import without_land
 from gossan.pipeline.layers import BLOCK
 from gossan.pipeline.outputs import on_ground
 from gossan.pipeline.prepare import build_stack, derive, read_survey, transformed
@@ -71,7 +73,8 @@ def predict(
     Path of a map like ``prospectivity.tif``: band ``score`` is empty, because nothing was held out here,
     and band ``final`` holds the model's scores. Beside it ``<name>-applicability.tif``, as in a run folder,
     with a band ``probability`` of a known deposit, calibrated where the model was trained; with
-    ``dense.stride`` in the project also ``<name>-dense.tif``.
+    ``dense.stride`` in the project also ``<name>-dense.tif``. QGIS takes their look from the ``.qml`` beside
+    each.
 
     Raises
     ------
@@ -85,6 +88,7 @@ def predict(
     record = _record(folder)
     window = record["window"]
     _check_portable(record["name"])
+    project = without_land(project, "predict")
     survey = read_survey(project, labelled=False)
     _check_resolution(resolution_of(survey.grid), window["resolution"])
     settings = derive(replace(project, windows=WindowSettings(size=window["size"])), survey)
@@ -105,6 +109,7 @@ def predict(
                 grid=survey.grid,
                 seed=[project.project.seed, STAGES["dense"]],
             )
+    write_map_styles(path, limit=record["applicability"]["threshold"])
     say(1.0, 0.0, "done")
     return path
 

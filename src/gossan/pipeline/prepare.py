@@ -16,6 +16,7 @@ from gossan.hooks import MakeArray, Progress, in_memory, no_progress
 from gossan.interpolate import idw
 from gossan.mapped import relieve
 from gossan.models import names
+from gossan.pipeline.land import read_land
 from gossan.pipeline.layers import BLOCK, class_at, class_maker, ground_maker, layer_makers
 from gossan.split import default_block, factor_range
 from gossan.survey import Deposits, Samples, Survey, join_stack, sample_spacing
@@ -80,8 +81,20 @@ def read_survey(project: Project, *, labelled: bool = True) -> Survey:
             f"none of the {len(deposits)} deposits lies on the map {_words(grid)}; at least one camp must: "
             "check the deposits' coordinates and CRS"
         )
+    excluded, tenure = read_land(project, grid, counts)
     return Survey(
-        project.project.name, grid, samples, deposits, geology, faults, tuple(rasters), area, counts, truth
+        project.project.name,
+        grid,
+        samples,
+        deposits,
+        geology,
+        faults,
+        tuple(rasters),
+        area,
+        counts,
+        truth,
+        excluded,
+        tenure,
     )
 
 
@@ -257,6 +270,13 @@ def _warn_of_idle(project: Project) -> None:
     if name not in names("network"):
         idle += [f"training.{key}" for key in _changed(project.training) if key not in ("threads", "device")]
         idle += [f"balance.{key}" for key in _changed(project.balance)]
+    if project.targets.count is not None and project.targets.threshold != "budget":
+        warnings.warn(
+            f"targets.count = {project.targets.count} has no effect with targets.threshold = "
+            f"{project.targets.threshold!r}; leave it out",
+            SettingWarning,
+            stacklevel=3,
+        )
     if idle:
         warnings.warn(
             f"{', '.join(idle)} have no effect on {name}; leave them out or choose another model",

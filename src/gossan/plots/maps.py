@@ -14,6 +14,7 @@ from gossan.plots.ground import (
     draw_deposits,
     draw_faults,
     draw_geology,
+    draw_land,
     draw_raster,
     lines,
     polygons,
@@ -84,6 +85,7 @@ def target_map(
             *_outline(sheet, known, KNOWN_TARGET, "--", f"Known ground that {found}"),
             *draw_deposits(sheet.axes, ground),
             *draw_faults(sheet.axes, ground),
+            *draw_land(sheet.axes, ground),
             *_area_grid(sheet, areas),
         ]
         left = _write_numbers(sheet, ground, ((targets, NEW_TARGET), (known, KNOWN_TARGET)))
@@ -196,6 +198,7 @@ def score_map(ground: Ground, score: NDArray[np.floating[Any]], *, title: str = 
             entries.append((Patch(facecolor=tone, edgecolor=INK, linewidth=0.3), f"{name} ({span})"))
         entries.append((Patch(facecolor="white", edgecolor=FAINT, linewidth=0.4), "not scored"))
         marks = [*draw_deposits(sheet.axes, ground, size=3.2), *draw_faults(sheet.axes, ground)]
+        marks += draw_land(sheet.axes, ground)
         sheet.legend(("Class (share of ground)", entries), ("", marks))
     return sheet.figure
 

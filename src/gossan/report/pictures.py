@@ -65,6 +65,8 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
         faults=layers.get("faults"),
         deposits=layers.get("deposits"),
         credit=_credit(report),
+        excluded=layers.get("excluded"),
+        tenure=layers.get("tenure"),
     )
     return Maps(
         ground, stack, bands["score"], bands["spread"], layers, _applicability(folder, bands["score"])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gossan.report.budget import land_tables
 from gossan.report.model import ReportModel
 from gossan.report.sources import source_tables
 from gossan.report.table import Table, kilometres
@@ -25,6 +26,8 @@ TARGET_COLUMNS = {
     "area_km2": ("km²", 1, 1),
     "known_deposits": ("Known deposits", 0, 1),
     "nearest_known_m": ("Nearest known (km)", 1, 1000),
+    "excluded_share": ("Excluded (%)", 0, 0.01),
+    "tenure": ("Tenure", 0, 1),
     "easting": ("Easting (m)", 0, 1),
     "northing": ("Northing (m)", 0, 1),
     "longitude": ("Longitude (°)", 4, 1),
@@ -43,6 +46,7 @@ def all_tables(report: ReportModel) -> dict[str, Table]:
         "targets": _targets(report),
         **trust_tables(report),
         **why_tables(report),
+        **land_tables(report),
         "balance": _balance(report),
         "design": _design(report),
         **source_tables(report),
@@ -58,6 +62,8 @@ def _targets(report: ReportModel) -> Table:
     columns = [name for name in TARGET_COLUMNS if any(row.get(name) is not None for row in targets)]
     if not any(row.get("known_deposits") for row in targets):
         columns = [name for name in columns if name != "known_deposits"]  # all are new: the words say so
+    idle = [name for name in ("excluded_share", "tenure") if not any(row.get(name) for row in targets)]
+    columns = [name for name in columns if name not in idle]
     why = any(reasons(row) or against(row) for row in targets)
     rows = tuple(
         tuple(_target_cell(row, name) for name in columns) + ((_why(row),) if why else ()) for row in targets
@@ -94,8 +100,10 @@ def _targets_note(report: ReportModel, columns: Sequence[str]) -> str:
 def _target_cell(row: Mapping[str, Any], name: str) -> str:
     _, digits, divisor = TARGET_COLUMNS[name]
     value = row.get(name)
-    if value is None:
+    if value is None or value == "":
         return NONE
+    if isinstance(value, str):
+        return named(value)
     text = number(float(value) / divisor, digits)
     return f"{text}, outside" if name == "applicability" and row.get("inside") is False else text
 

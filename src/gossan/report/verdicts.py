@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gossan.report.budget import land_sentences, walk_sentences
 from gossan.report.model import ReportModel
 from gossan.report.words import (
     FEW_CAMPS,
@@ -47,6 +48,8 @@ def sentences(report: ReportModel) -> dict[str, list[str]]:
         "screening": _screening(report),
         "looks": _looks(report),
         "dense": _dense(report),
+        "land": land_sentences(report),
+        "walk": walk_sentences(report),
     }
 
 

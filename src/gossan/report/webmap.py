@@ -21,6 +21,7 @@ from gossan.report.webvectors import (
     deposit_data,
     fault_data,
     kilometre_grid,
+    land_data,
     sample_data,
     unit_data,
 )
@@ -89,6 +90,7 @@ def web_map(report: ReportModel, maps: Maps) -> WebMap:
         "deposits": deposit_data(maps, crs),
         "samples": samples,
         "grid": kilometre_grid(maps.ground.region, crs),
+        **land_data(maps, crs, resolution),
     }
     data = {
         "bounds": screen.corners,
@@ -131,6 +133,8 @@ def _overlays(shown: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
         ("faults", "Faults", True, bool(shown["faults"])),
         ("units", "Outlines of rock units", False, bool(shown["units"])),
         ("samples", "Samples", False, bool(shown["samples"]["points"])),
+        ("excluded", "Excluded ground", True, bool(shown.get("excluded"))),
+        ("tenure", "Tenure", True, bool(shown.get("tenure"))),
         ("grid", "Kilometre grid", True, True),
     )
     return [(key, name, on) for key, name, on, there in listed if there]

@@ -15,7 +15,15 @@ from gossan.report.words import named
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["area_data", "deposit_data", "fault_data", "kilometre_grid", "sample_data", "unit_data"]
+__all__ = [
+    "area_data",
+    "deposit_data",
+    "fault_data",
+    "kilometre_grid",
+    "land_data",
+    "sample_data",
+    "unit_data",
+]
 
 #: What the page says of an area: column, label, decimals; text has none.
 FIELDS: tuple[tuple[str, str, int | None], ...] = (
@@ -67,9 +75,47 @@ def area_data(report: ReportModel, maps: Maps, crs: str) -> dict[str, Any]:
                 "values": [_value(known.get(column)) for column, _, _ in FIELDS],
                 "outside": bool(known.get("inside") is not None and not known["inside"]),
                 "reasons": [named(known[key]) if _said(known.get(key)) else "" for key in REASONS],
+                **_land_of(known),
             }
         )
     return {"fields": [[label, digits] for _, label, digits in FIELDS], "rows": rows}
+
+
+def _land_of(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how much of an area is excluded and who holds it, where a run knows either."""
+    share, holder = _value(known.get("excluded_share")), known.get("tenure")
+    told: dict[str, Any] = {"excluded": round(100 * share)} if share else {}
+    return told | {"tenure": named(holder)} if _said(holder) else told
+
+
+def land_data(maps: Maps, crs: str, resolution: float) -> dict[str, Any]:
+    """Return excluded ground and tenure as rings of latitude and longitude, by polygon the outer one first.
+
+    A run that has neither has no keys. Bends under half a pixel are left out, and what lies off the map.
+    """
+    import shapely
+
+    found: dict[str, Any] = {}
+    for key, label in (("excluded", "source"), ("tenure", "holder")):
+        shapes = maps.layers.get(key)
+        if shapes is None:
+            continue
+        inside = shapely.clip_by_rect(shapes.geometry.to_numpy(), *maps.ground.region)
+        simple = shapely.simplify(inside, resolution / 2)
+        rows = [
+            {"name": named(name), "rings": _rings(part, crs)}
+            for name, shape in zip(shapes[label].astype(str), simple, strict=True)
+            for part in shapely.get_parts(shape)
+            if part.geom_type == "Polygon" and not part.is_empty
+        ]
+        if rows:
+            found[key] = rows
+    return found
+
+
+def _rings(polygon: Any, crs: str) -> list[list[list[float]]]:
+    rings = (np.asarray(ring.coords)[:-1, :2] for ring in (polygon.exterior, *polygon.interiors))
+    return [np.round(to_degrees(ring[:, 0], ring[:, 1], crs)[:, ::-1], 6).tolist() for ring in rings]
 
 
 def _value(value: Any) -> float | None:

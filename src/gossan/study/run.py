@@ -9,6 +9,7 @@ from gossan import io
 from gossan.config import Project, to_toml
 from gossan.errors import UsageError
 from gossan.models.training import resolve
+from gossan.pipeline.land import without_land
 from gossan.pipeline.plan import survey_tasks
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.run import default_folder, input_files, make_runner, no_report, workers_of
@@ -99,6 +100,7 @@ def study(
         As `gossan.run` does.
     """
     _check(tables, seeds, protocols)
+    project = without_land(project, "study")
     folder = Path(out) if out is not None else default_folder(project)
     files = input_files(project)
     inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}

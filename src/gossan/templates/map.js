@@ -231,6 +231,8 @@
     const speaking = row.reasons.slice(0, 3).filter(Boolean), known = data.areas.fields.map(([name, count], k) => [name, row.values[k], count]);
     const write = ([name, value, count]) => { if (value !== null) add(name, digits(value, count)); };
     known.slice(0, 2).forEach(write);  // the score and its spread, then why, then the rest
+    if (row.excluded) add("Excluded ground", row.excluded + " %");
+    if (row.tenure) add("Tenure", row.tenure);
     if (speaking.length) add("For it", speaking.join(" · "));
     if (row.reasons[3]) add("Against it", row.reasons[3]);
     if (row.outside) add("Applicability", "outside: unlike anything the model was trained on");
@@ -329,6 +331,27 @@
     gridLabels.push([mark, each]);
     return mark;
   };
+  map.createPane("land").style.zIndex = 410;  // hatching above the layers; the pointer goes through to the areas
+  map.getPane("land").style.pointerEvents = "none";
+  const hatch = () => {
+    const draw = (tag, attributes, inside) => {
+      const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+      if (inside) element.append(...inside);
+      return element;
+    };
+    if (!at("land-hatch")) box.append(draw("svg", { width: 0, height: 0, "aria-hidden": "true", style: "position:absolute" }, [
+      draw("pattern", { id: "land-hatch", patternUnits: "userSpaceOnUse", width: 9, height: 9, patternTransform: "rotate(45)" }, [
+        draw("rect", { width: 9, height: 9, fill: "#fff", "fill-opacity": 0.2 }),
+        draw("path", { d: "M0 0H9M0 0V9", stroke: "#111", "stroke-width": 1.1 })])]));
+    return "url(#land-hatch)";
+  };
+  const holders = (look) => L.featureGroup(data.tenure.map((each) => {
+    const shape = L.polygon(each.rings, { ...look, fill: false, renderer: canvas });
+    shape.said = "Tenure: " + each.name;
+    shape.on("click", (event) => { L.DomEvent.stop(event); info.replaceChildren(make("h4", shape.said)); });
+    return shape;
+  })).bindTooltip((shape) => make("bdi", shape.said), { sticky: true });
   const makers = {
     grid: () => L.layerGroup(data.grid.flatMap((each) => [
       L.polyline(each.line, { pane: "grid", weight: 0.6, color: "#777", dashArray: "1 4", interactive: false, renderer: L.svg({ pane: "grid" }) }),
@@ -338,6 +361,9 @@
     faults: () => L.layerGroup([L.polyline(data.faults, { weight: 3.2, color: "#fff", opacity: 0.7, interactive: false, renderer: canvas }),
       L.polyline(data.faults, { weight: 1.4, color: "#1a1a1a", renderer: canvas }).bindTooltip("Fault", { sticky: true })]),
     samples: points,
+    excluded: () => L.layerGroup(data.excluded.map((each) => L.polygon(each.rings, { pane: "land", weight: 1.2, color: "#111",
+      fillColor: hatch(), fillOpacity: 1, interactive: false, renderer: L.svg({ pane: "land" }) }))),
+    tenure: () => L.layerGroup([holders({ weight: 4.4, color: "#fff", interactive: false }), holders({ weight: 2.2, color: "#7b3294", dashArray: "8 4" })]),
     deposits: () => L.featureGroup(data.deposits.map((each) => {
       const dot = L.circleMarker(each.at, { renderer: canvas, radius: 5, weight: 1.2, color: "#111", fillColor: "#ffd400", fillOpacity: 1 });
       dot.said = each.name || "Known deposit";
@@ -352,7 +378,7 @@
       { weight: 1, color: "#4a3526", interactive: false, renderer: canvas }))),
     targets: () => L.layerGroup([outline(targets, { ...loud, weight: 5, color: "#fff", interactive: false }), outline(targets, loud), marks(targets)]),
   };
-  const order = ["grid", "units", "areas", "faults", "targets", "samples", "deposits"], groups = {};
+  const order = ["grid", "units", "excluded", "areas", "faults", "tenure", "targets", "samples", "deposits"], groups = {};
   const raise = (layer) => { if (layer.eachLayer) layer.eachLayer(raise); else if (layer.bringToFront) layer.bringToFront(); };
   const toggle = (key) => {
     const on = at("show-" + key).checked;
