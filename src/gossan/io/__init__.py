@@ -1,8 +1,8 @@
 """The only opener of survey data, and the writer of every file of a run.
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
-``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``land``, ``tables``, ``rows``,
-``where``, ``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
+``chemistry``, ``elements``, ``decimals``, ``cells``, ``text``, ``rasters``, ``vectors``, ``land``,
+``tables``, ``rows``, ``where``, ``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
 ``qgis``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
