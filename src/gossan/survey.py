@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import UsageError
+from gossan.hooks import MakeArray, in_memory
 from gossan.shown import Shown
 
 if TYPE_CHECKING:
@@ -28,11 +29,15 @@ __all__ = [
     "Samples",
     "Survey",
     "TenureSource",
+    "by_pixel",
     "find_camps",
     "join_stack",
     "make_stack",
     "sample_spacing",
 ]
+
+#: Rows that layers are put together in: few enough to stay in a processor's cache.
+_STRIP = 16
 
 # ---- settings: [samples], [deposits], [geology], [faults], [[rasters]], [[exclude]], [[tenure]]
 
@@ -427,15 +432,37 @@ def make_stack(
     if wrong or not layers:
         given = f"another shape of {', '.join(wrong)}" if wrong else "no layer"
         raise UsageError(f"{given} given for a grid of {tuple(grid.shape)}: make all layers on that grid")
-    values = np.stack([np.asarray(layer, dtype=np.float32) for layer in layers.values()])
-    valid: NDArray[np.bool_] = np.asarray(np.isfinite(values).any(axis=0))
+    values = by_pixel(in_memory, len(layers), grid.shape)
+    valid: NDArray[np.bool_] = np.zeros(tuple(grid.shape), dtype=bool)
+    for start in range(0, grid.shape[0], _STRIP):
+        rows = slice(start, start + _STRIP)
+        for place, layer in enumerate(layers.values()):
+            values[place, rows] = layer[rows]
+            valid[rows] |= np.isfinite(layer[rows])
     if mask is not None:
         valid &= mask
-    values[:, ~valid] = np.nan
+    if not valid.all():
+        values.transpose(1, 2, 0)[~valid] = np.nan
     if classes is not None:
         classes = np.where(valid, classes, -1).astype(np.int16)
     named = {name: units.get(name, "") for name in layers}
     return join_stack(grid, values, valid, named, classes=classes, class_names=class_names)
+
+
+def by_pixel(make: MakeArray, layers: int, shape: Sequence[int]) -> NDArray[np.float32]:
+    """Make an array (layer, row, col) in which all layers of a pixel are neighbours.
+
+    Windows are then read in long pieces, and a part of the map lies in few pages of a file.
+
+    Parameters
+    ----------
+    make
+        Makes arrays, in memory or in files.
+    shape
+        Rows and columns.
+    """
+    made: NDArray[np.float32] = make((*shape, layers), np.float32)
+    return made.transpose(2, 0, 1)
 
 
 def join_stack(

@@ -31,7 +31,7 @@ from gossan.pipeline.reasons import far_areas
 from gossan.pipeline.scan import write_scan
 from gossan.pipeline.tasks import STAGES
 from gossan.recipe import Recipe, WindowSet
-from gossan.survey import Survey, join_stack
+from gossan.survey import Survey, by_pixel, join_stack
 from gossan.windows import AreaMap, WindowSettings, cut_windows
 
 if TYPE_CHECKING:
@@ -247,15 +247,15 @@ def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any], make: MakeArray)
 
 
 def _ordered(stack: "xr.Dataset", wanted: Sequence[str], make: MakeArray) -> NDArray[np.float32]:
-    """Put layers in another order, a layer and a tile at a time; as they are where it is theirs."""
+    """Put layers in another order, a tile at a time; as they are where it is theirs."""
     names, layers = [str(name) for name in stack["channel"].values], stack["layers"].values
     if names == list(wanted):
         return layers
-    ordered: NDArray[np.float32] = make((len(wanted), *layers.shape[1:]), np.float32)
-    for place, name in enumerate(wanted):
-        for rows, cols in tiles(stack.odc.geobox.shape, BLOCK):
-            ordered[place, rows, cols] = layers[names.index(name), rows, cols]
-            mapped.relieve()
+    ordered = by_pixel(make, len(wanted), layers.shape[1:])
+    places = [names.index(name) for name in wanted]
+    for rows, cols in tiles(stack.odc.geobox.shape, BLOCK):
+        ordered[:, rows, cols] = layers[:, rows, cols][places]
+        mapped.relieve()
     return ordered
 
 

@@ -19,7 +19,7 @@ from gossan.models import names
 from gossan.pipeline.land import read_land
 from gossan.pipeline.layers import BLOCK, class_at, class_maker, ground_maker, layer_makers
 from gossan.split import default_block, factor_range
-from gossan.survey import Deposits, Samples, Survey, join_stack, sample_spacing
+from gossan.survey import Deposits, Samples, Survey, by_pixel, join_stack, sample_spacing
 from gossan.transform import level, level_surveys, survey_groups, transform_values
 from gossan.windows import WindowSettings, window_size
 
@@ -353,7 +353,7 @@ def build_stack(
     makers, geology = layer_makers(survey, samples, project), class_maker(survey)
     units = {name: unit for maker in makers for name, unit in maker.units.items()}
     shape, ground = tuple(survey.grid.shape), ground_maker(survey, project)
-    layers, valid = make((len(units), *shape), np.float32), make(shape, bool)
+    layers, valid = by_pixel(make, len(units), shape), make(shape, bool)
     classes = None if geology is None else make(shape, np.int16)
     some = np.zeros(len(units), dtype=bool)
     blocks = list(tiles(survey.grid.shape, BLOCK))
