@@ -103,19 +103,13 @@ def land_data(maps: Maps, crs: str, resolution: float) -> dict[str, Any]:
         inside = shapely.clip_by_rect(shapes.geometry.to_numpy(), *maps.ground.region)
         simple = shapely.simplify(inside, resolution / 2)
         rows = [
-            {"name": named(name), "rings": _rings(part, crs)}
+            {"name": named(name), "rings": rings}
             for name, shape in zip(shapes[label].astype(str), simple, strict=True)
-            for part in shapely.get_parts(shape)
-            if part.geom_type == "Polygon" and not part.is_empty
+            for rings in _rings(_polygons(shape), crs)
         ]
         if rows:
             found[key] = rows
     return found
-
-
-def _rings(polygon: Any, crs: str) -> list[list[list[float]]]:
-    rings = (np.asarray(ring.coords)[:-1, :2] for ring in (polygon.exterior, *polygon.interiors))
-    return [np.round(to_degrees(ring[:, 0], ring[:, 1], crs)[:, ::-1], 6).tolist() for ring in rings]
 
 
 def _value(value: Any) -> float | None:
@@ -176,6 +170,14 @@ def unit_data(maps: Maps, crs: str, resolution: float) -> list[dict[str, Any]]:
     return [
         {"name": named(unit), "parts": _rings(drawn[names == unit], crs)} for unit in dict.fromkeys(names)
     ]
+
+
+def _polygons(shape: Any) -> NDArray[Any]:
+    """Return the polygons of a shape, whatever else clipping has left of it."""
+    import shapely
+
+    parts = shapely.get_parts(shape)
+    return np.asarray(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
 
 
 def _rings(polygons: NDArray[Any], crs: str) -> list[list[list[list[float]]]]:
