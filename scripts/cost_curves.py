@@ -1,4 +1,4 @@
-"""Measure time and memory against pixels, samples, elements and windows; make the page that says so.
+"""Measure time and memory against pixels, samples, elements, windows and workers; make the page that says so.
 
     python scripts/cost_curves.py            measure, then write the JSON, the figure and the page
     python scripts/cost_curves.py --quick    with fewer and smaller points
@@ -6,12 +6,14 @@
     python scripts/cost_curves.py --check    fail where the page is not what the JSON gives
 
 Every point is a process of its own, one thread. Time is that of the work without imports; memory is the
-highest that the process cannot give back (``RssAnon``) above what it held before the work.
+highest that the process cannot give back (``RssAnon``) above what it held before the work. Workers are
+measured by `worker_curve.py` of this folder, up to twice the cores of the machine.
 """
 
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from worker_curve import worker_curve
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, FIGURE, PAGE = (
@@ -154,7 +157,9 @@ def measure(*, quick: bool) -> dict[str, Any]:
             rows.append({"value": value, **json.loads(said.splitlines()[-1])})
             print(curve, rows[-1], flush=True)
         curves[curve] = {"points": rows, **_exponents(rows)}
-    return {"format": 1, "quick": quick, "base": BASE, "window": SIZE, "curves": curves}
+    cores = len(os.sched_getaffinity(0))
+    workers = worker_curve([1, 2, 4] if quick else sorted({1, 2, cores, 2 * cores}))
+    return {"format": 2, "quick": quick, "base": BASE, "window": SIZE, "curves": curves, "workers": workers}
 
 
 def _exponents(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -174,35 +179,65 @@ def _exponents(rows: list[dict[str, float]]) -> dict[str, float]:
 def draw(found: dict[str, Any]) -> None:
     """Draw time and memory of every curve."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     from gossan.plots.style import BRIGHT, save, style
 
     with style():
-        figure = Figure(figsize=(7.6, 4.0))
-        panels = figure.subplots(2, len(CURVES), sharex="col", sharey="row")
-        figure.subplots_adjust(left=0.09, right=0.98, bottom=0.12, top=0.94, hspace=0.2, wspace=0.12)
+        figure = Figure(figsize=(7.6, 3.6))
+        panels = figure.subplots(2, len(CURVES) + 1, sharey="row")
+        figure.subplots_adjust(left=0.08, right=0.99, bottom=0.13, top=0.93, hspace=0.55, wspace=0.14)
         for place, (curve, what) in enumerate(found["curves"].items()):
             x = [row["value"] for row in what["points"]]
-            for line, (key, exponent) in enumerate(
-                (("seconds", "time_exponent"), ("mib", "memory_exponent"))
-            ):
-                axes = panels[line][place]
+            for line, key in enumerate(("seconds", "mib")):
+                exponent = what[("time_exponent", "memory_exponent")[line]]
                 y = [max(row[key], 1e-3 if key == "seconds" else 1.0) for row in what["points"]]
-                axes.loglog(x, y, "o-", color=BRIGHT[line], markersize=3.5, linewidth=1.2)
-                axes.set_title(f"exponent {what[exponent]:.2f}", fontsize=7.5)
-                axes.tick_params(labelsize=7)
-                for axis in (axes.xaxis, axes.yaxis):
-                    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-                    axis.set_minor_formatter(NullFormatter())
-                axes.margins(y=0.15)
-            panels[1][place].set_xlabel(curve, fontsize=8)
+                _line(panels[line][place], x, y, BRIGHT[line], curve, f"exponent {exponent:.2f}")
+        _workers(panels[:, -1], found["workers"], BRIGHT)
         for axes in panels[:, 0]:
             low, high = axes.get_ylim()  # whole decades, so that there is more than one label
             axes.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
         panels[0][0].set_ylabel("time, s", fontsize=8)
         panels[1][0].set_ylabel("memory, MiB", fontsize=8)
-        FIGURE.write_bytes(save(figure, "png", dpi=150))
+        FIGURE.write_bytes(save(figure, "png", dpi=200))
+
+
+def _line(axes: Any, x: list[int], y: list[float], colour: str, what: str, title: str) -> None:
+    """Draw one curve on logarithmic axes with short labels."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.loglog(x, y, "o-", color=colour, markersize=3, linewidth=1.2)
+    axes.set_title(title, fontsize=7.5)
+    axes.set_xlabel(what, fontsize=8, labelpad=1)
+    axes.tick_params(labelsize=7)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(short))
+        axis.set_minor_formatter(NullFormatter())
+    axes.margins(x=0.12, y=0.15)
+
+
+def _workers(panels: Any, rows: list[dict[str, Any]], colours: Any) -> None:
+    """Draw time against workers; what is beyond the machine's cores is hollow."""
+    axes, below = panels
+    for kind, colour in (("local", colours[0]), ("dask", colours[2])):
+        of_kind = [row for row in rows if row["kind"] == kind]
+        x, y = [row["workers"] for row in of_kind], [row["seconds"] for row in of_kind]
+        _line(axes, x, y, colour, "workers", "24 equal tasks")
+        beyond = [(row["workers"], row["seconds"]) for row in of_kind if row["oversubscribed"]]
+        if beyond:
+            axes.plot(*zip(*beyond, strict=True), "o", color=colour, markersize=3, markerfacecolor="white")
+        below.plot([], [], "o-", color=colour, markersize=3, label=f"time, {kind}")
+    below.plot([], [], "o", color="0.4", markersize=3, markerfacecolor="white", label="more than cores")
+    axes.set_xticks(sorted({row["workers"] for row in rows}))
+    below.set_axis_off()
+    below.legend(loc="center", fontsize=7, frameon=False)
+
+
+def short(value: float, _: object = None) -> str:
+    """Write a round number shortly: 10k, 1M."""
+    for unit, sign in ((1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            return f"{value / unit:g}{sign}"
+    return f"{value:g}"
 
 
 def text(found: dict[str, Any]) -> str:
@@ -218,7 +253,18 @@ def text(found: dict[str, Any]) -> str:
             f"{last['seconds']:.2f} | {what['time_exponent']:.2f} | {first['mib']:.0f} to "
             f"{last['mib']:.0f} | {what['memory_exponent']:.2f} |"
         )
-    lines += ["", *_country(found)]
+    lines += [
+        "",
+        "| workers | kind | time of 24 equal tasks, s | against one worker |",
+        "|---|---|---|---|",
+        *(
+            f"| {row['workers']}{' (more than cores)' if row['oversubscribed'] else ''} | {row['kind']} | "
+            f"{row['seconds']:.2f} | {row['speedup']:.2f} |"
+            for row in found["workers"]
+        ),
+        "",
+        *_country(found),
+    ]
     return "\n".join(lines)
 
 

@@ -1,10 +1,14 @@
-"""The paper's study on several built-in surveys, and what they say together.
+r"""The paper's study on several built-in surveys, and what they say together.
 
 `python scripts/study_twins.py --surveys 3 --seeds 5 --epochs 20` runs `gossan.study` on the built-in
 surveys of seeds 0, 1, 2 and writes docs/results/study_twin.json: for each question of the paper the
 difference on each survey (mean over seeds), its mean with a 95 % interval over surveys (Student's t), and
 how many surveys would tell a difference of this size from 0 (two-sided 5 %, power 80 %, normal
 approximation). Surveys are the independent draws here: seeds of one survey share its deposits.
+
+What the paper's protocol adds, on windows of two strides, from which its counts can be drawn:
+`python scripts/study_twins.py --surveys 1 --strides 16 8 --tables 3 --protocols strict paper \
+        --out docs/results/study_protocols.json`
 """
 
 import argparse
@@ -13,32 +17,19 @@ import math
 from pathlib import Path
 
 import numpy as np
+from study_questions import MEASURES, QUESTIONS, surveys_needed
 
 from gossan import load_project
 from gossan.io import write_survey
 from gossan.metrics.intervals import student
 from gossan.study import study
+from gossan.study.variants import TABLES
 from gossan.synthetic import laboratory_table, synthetic_survey
 
-#: Question -> table, row, and the row it is compared with; what the paper found, in points of the AUC.
-QUESTIONS = {
-    "MFAF beats its backbone (ResNet18)": (3, "ResNet18*", "ResNet18", 10.33),
-    "MFAF beats its backbone (ShuffleNetV2)": (3, "ShuffleNetV2*", "ShuffleNetV2", 3.99),
-    "channel attention helps (ResNet18)": (4, "ResNet18*", "R-CA-ResNet18*", 8.57),
-    "spatial attention helps (ResNet18)": (4, "ResNet18*", "R-SA-ResNet18*", 1.78),
-    "channel attention matters more than spatial (ResNet18)": (4, "R-SA-ResNet18*", "R-CA-ResNet18*", 6.79),
-    "channel attention helps (ShuffleNetV2)": (4, "ShuffleNetV2*", "R-CA-ShuffleNetV2*", 2.18),
-    "spatial attention helps (ShuffleNetV2)": (4, "ShuffleNetV2*", "R-SA-ShuffleNetV2*", 1.46),
-    "beta 0.4 beats 0": (5, "beta = 0.4", "beta = 0", 10.33),
-    "beta 0.4 beats 0.8": (5, "beta = 0.4", "beta = 0.8", 10.19),
-    "rates 3 beat rates 1": (6, 2, 0, 11.44),
-    "rates 3 beat rates 4": (6, 2, 3, 4.60),
-}
-MEASURES = ("auc", "accuracy")
 SETTINGS = """
 [windows]
 size = 16
-strides = [16]
+strides = {strides}
 [model]
 depth = 1
 [training]
@@ -56,6 +47,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--protocols", nargs="+", default=["strict"])
+    parser.add_argument("--tables", type=int, nargs="+", default=[2, *TABLES])
+    parser.add_argument("--strides", type=int, nargs="+", default=[16])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
         "--work", type=Path, default=Path("runs/study_twins"), help="folder that it goes on in"
@@ -65,10 +58,11 @@ def main() -> None:
     studies = []
     for number in range(given.surveys):
         folder = given.work / f"twin {number}"
-        project = write(folder / "survey", number, given.epochs)
+        project = write(folder / "survey", number, given.epochs, given.strides)
         made = study(
             load_project(project),
             folder / "run",
+            tables=given.tables,
             seeds=given.seeds,
             protocols=given.protocols,
             jobs=given.jobs,
@@ -82,7 +76,13 @@ def main() -> None:
         "epochs": given.epochs,
         "protocols": given.protocols,
         "head": studies[0]["head"],
-        "questions": [question(name, measure, studies) for name in QUESTIONS for measure in MEASURES],
+        "strides": given.strides,
+        "questions": [
+            question(name, measure, studies)
+            for name, (table, *_) in QUESTIONS.items()
+            for measure in MEASURES
+            if table in given.tables and "strict" in given.protocols
+        ],
         "lines": {study_["project"]: study_["lines"] for study_ in studies},
         "protocol_gaps": {study_["project"]: study_["protocol_gaps"] for study_ in studies},
     }
@@ -91,12 +91,12 @@ def main() -> None:
         print(each)
 
 
-def write(folder: Path, seed: int, epochs: int) -> Path:
+def write(folder: Path, seed: int, epochs: int, strides: list[int]) -> Path:
     """Write one built-in survey as files, as its own project, once."""
     file = folder / "project.toml"
     if not file.is_file():
         survey = synthetic_survey(seed, size=192, resolution=203.125)
-        lines = SETTINGS.format(epochs=epochs).splitlines()
+        lines = SETTINGS.format(epochs=epochs, strides=strides).splitlines()
         write_survey(survey, folder, table=laboratory_table(survey), settings=lines)
     return file
 
@@ -112,7 +112,6 @@ def question(name: str, measure: str, studies: list[dict]) -> dict:
     values = np.array(found)
     mean, sd = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
     reach = student(0.975, len(values) - 1) * sd / len(values) ** 0.5 if len(values) > 1 else math.nan
-    needed = math.ceil(((1.96 + 0.84) * sd / mean) ** 2) if mean and sd == sd else None
     return {
         "question": name,
         "measure": measure,
@@ -121,7 +120,7 @@ def question(name: str, measure: str, studies: list[dict]) -> dict:
         "mean": mean,
         "ci95": None if reach != reach else [mean - reach, mean + reach],
         "sd_surveys": None if sd != sd else sd,
-        "surveys_needed": needed,
+        "surveys_needed": surveys_needed(mean, sd),
     }
 
 

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import study_docs
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 BEGIN, END = "<!-- results: scripts/write_docs.py -->", "<!-- /results -->"
@@ -48,6 +50,11 @@ def _pages() -> dict[Path, str]:
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     tables = {"README.md": f"{before}{BEGIN}\n{_short_table()}\n{END}{after}"}
     sections = {"twin": _twin, "tuning": _tuning, "surveys": _surveys, "noise": _noise, "checks": _checks}
+    sections |= {
+        "study_twin": study_docs.twin,
+        "study_eskay": study_docs.eskay,
+        "study_protocols": study_docs.protocols,
+    }
     for name, table in sections.items():
         begin, end = f"<!-- {name}: scripts/write_docs.py -->", f"<!-- /{name} -->"
         head, tail = page.split(begin)

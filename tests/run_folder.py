@@ -454,7 +454,7 @@ def _audited(shift):
     protocols = (
         ("paper", "Paper’s protocol", "near known, pixels shared", 0.95, 512, 140),
         ("random", "Random windows", "near known", 0.91, 410, 61),
-        ("random, cut to size", "Random, cut to size", "near known, less data", 0.88, 265, 38),
+        ("random-cut", "Random, cut to size", "near known, less data", 0.88, 265, 38),
         ("blocks", "Blocks", "new camp, edges touch", 0.79, 300, 42),
         ("strict", "Blocks with a dead zone", "new camp", 0.742, 265, 38),
     )

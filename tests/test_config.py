@@ -22,7 +22,7 @@ from gossan.config import (
     to_toml,
 )
 from gossan.config.load import toml_value
-from gossan.config.settings import sections
+from gossan.config.settings import OPTIONAL, sections
 from gossan.config.write import _meaning
 from gossan.errors import MissingFileError, UsageError
 
@@ -59,9 +59,9 @@ def test_three_keys_are_enough_and_the_rest_has_the_rooms_defaults(write):
     assert project.project.name == "jinshan"
     assert project.samples.path == "samples.csv"
     assert project.geology is None
-    assert project.rasters == ()
+    assert project.rasters == project.exclude == project.tenure == ()
     for name, room in sections():
-        if name not in ("project", "samples", "deposits", "geology", "faults", "rasters"):
+        if name not in ("project", "samples", "deposits", *OPTIONAL):
             assert getattr(project, name) == room()
 
 

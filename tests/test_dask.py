@@ -26,6 +26,7 @@ from gossan.runs.progress import Line
 from gossan.runs.scale import _seen
 from gossan.runs.tasks import Call
 from gossan.synthetic import laboratory_table, synthetic_survey
+from processes import children, wait_until
 
 # Connections that end with a killed worker are closed when the garbage is collected.
 pytestmark = [
@@ -60,13 +61,6 @@ def store(tmp_path):
 def contents(store):
     files = [file for file in store.folder.rglob("*") if file.is_file()]
     return {file.relative_to(store.folder).as_posix(): file.read_bytes() for file in files}
-
-
-def wait_until(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 # ---- the same as here
@@ -424,19 +418,6 @@ def test_a_result_that_is_seen_late_is_waited_for(store):
 
 
 # ---- interrupted
-
-
-def children(process):
-    """Every process below one."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = file.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == process and fields[0] != "Z":
-            found += [int(file.parent.name), *children(int(file.parent.name))]
-    return found
 
 
 @pytest.mark.parametrize("way", ["ctrl-c", "kill"])

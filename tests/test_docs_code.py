@@ -31,6 +31,7 @@ QUICK = {
 
 #: Commands that are read and whose settings are checked, but not run: by their first words, why.
 NOT_RUN = {
+    "python": "scripts that measure for hours; that script and options exist is checked",
     "make": "each is a step of the gate itself",
     "gossan demo": "a step of the gate itself (make demo)",
     "gossan study": "fits for hours; tests/test_study.py runs a small one",
@@ -132,7 +133,10 @@ def test_a_command_is_one_that_the_program_knows(words, read):
 def test_other_programs_of_a_block_are_known(text):
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)
     for words in commands(text):
-        assert words[0] in ("gossan", "make"), f"{words[0]} is checked by nobody"
+        assert words[0] in ("gossan", "make", "python"), f"{words[0]} is checked by nobody"
+        if words[0] == "python":
+            script = (ROOT / words[1]).read_text(encoding="utf-8")
+            assert all(f'"{word}"' in script for word in words if word.startswith("--")), words
         if words[0] == "make":
             assert words[1] in targets
 

@@ -25,6 +25,7 @@ ROWS = (
         "split",
         "balance",
         "barren",
+        "budget",
         "calibrate",
         "applicability",
         "sheet",

@@ -13,7 +13,7 @@ import shapely
 import corpus_files
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io import read_deposits, read_geology, read_raster, read_samples
-from gossan.io.cells import RULES, gather, read_cells, to_numbers
+from gossan.io.cells import RULES, read_cells, to_numbers
 from gossan.io.elements import parse_column
 from gossan.survey import DepositSource, GeologySource, RasterSource, SampleSource
 
@@ -188,8 +188,8 @@ def test_cells_as_laboratories_write_them(cells, numbers, rules):
 
 
 def test_easting_with_thousands_parted_is_a_number():
-    column = gather(pd.Series(["500,000.5", "6,100,000", "501,000.0"], dtype=object))
-    np.testing.assert_array_equal(to_numbers(column), [500_000.5, 6_100_000, 501_000])
+    cells = pd.Series(["500,000.5", "6,100,000", "501,000.0"], dtype=object)
+    np.testing.assert_array_equal(to_numbers(cells), [500_000.5, 6_100_000, 501_000])
 
 
 # ---- coordinates

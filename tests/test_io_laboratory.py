@@ -13,7 +13,7 @@ from dirty import within
 from gossan.abundance import element_share, ppm_factor
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io import read_samples
-from gossan.io.cells import RULES, Growing, gather, interpret, read_cells
+from gossan.io.cells import RULES, Growing, gather, interpret, read_cells, settle
 from gossan.io.chemistry import common_unit
 from gossan.io.degrees import read_degrees
 from gossan.io.elements import parse_column, parse_unit, qualified_by
@@ -82,15 +82,26 @@ def test_each_form_of_a_limit_is_understood(cell, value, rule):
     np.testing.assert_array_equal(values, [value])
 
 
-CELLS = st.sampled_from(["1", "2.5", "<0.5", "0,5", "", "-9999", "bdl", "-3", "rock", ">9", "1,234", "<0,1"])
+CELLS = st.sampled_from(
+    ["1", "2.5", "<0.5", "0,5", "", "-9999", "bdl", "-3", "rock", ">9", "1,234", "<0,1", "1.234", "1.234,5"]
+)
 
 
 @given(st.lists(st.lists(CELLS, max_size=6), min_size=1, max_size=5), st.booleans())
 def test_blocks_joined_read_as_the_whole(blocks, comma):
-    column = Growing(sum(map(len, blocks)))
-    for block in blocks:
-        column.add(gather(pd.Series(block, dtype=object)))
-    values, code = interpret(column.done(), comma=comma)
+    def joined(**how):
+        column = Growing(sum(map(len, blocks)))
+        for block in blocks:
+            column.add(gather(pd.Series(block, dtype=object), known=column.forms, **how))
+        return {"Cu": column.done()}
+
+    try:
+        column = settle(joined(comma=comma), lambda styles: joined(parted=styles["Cu"] == ","), comma=comma)
+    except DataError:
+        with pytest.raises(DataError, match="thousands or decimals"):
+            read_cells(pd.Series([cell for block in blocks for cell in block], dtype=object), comma=comma)
+        return
+    values, code = interpret(column[0]["Cu"])
     whole = pd.Series([cell for block in blocks for cell in block], dtype=object)
     expected, rules = read_cells(whole, comma=comma)
     np.testing.assert_array_equal(values, expected)

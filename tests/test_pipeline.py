@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -213,6 +214,18 @@ def test_predict_on_the_same_survey_gives_the_final_band_back(finished, survey_f
     with rasterio.open(path) as new, rasterio.open(finished.folder / "prospectivity.tif") as old:
         assert np.isnan(new.read(1)).all()
         np.testing.assert_allclose(new.read(3), old.read(3), atol=1e-6, equal_nan=True)
+
+
+def test_predict_writes_the_styles_of_a_run_beside_its_maps(finished, survey_files, tmp_path):
+    path = predict(finished.folder, load_project(survey_files), tmp_path / "map.tif")
+    styles = {one.name: one.read_text(encoding="utf-8") for one in tmp_path.glob("*.qml")}
+    assert set(styles) == {"map.qml", "map-applicability.qml", "map-dense.qml"}
+    assert path.with_suffix(".qml").is_file()
+    for name, own in (("map-applicability.qml", "applicability.qml"), ("map-dense.qml", "dense.qml")):
+        tones = re.findall(r'color="(#\w+)"', styles[name])
+        assert tones == re.findall(r'color="(#\w+)"', (finished.folder / own).read_text(encoding="utf-8"))
+    assert 'band="3"' in styles["map.qml"]  # band 1 is empty: nothing was held out
+    assert len(re.findall("<item ", styles["map.qml"])) == 5
 
 
 def test_predict_needs_no_deposits(finished, survey_files, tmp_path):

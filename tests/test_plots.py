@@ -183,6 +183,14 @@ def test_a_pdf_is_the_same_bytes_in_another_process_and_keeps_its_letters():
     assert len(hashes) == 1
 
 
+def test_known_ground_that_a_vote_chose_is_what_is_given(made, ground):
+    areas, targets = made.layers["areas"], made.layers["targets"]
+    voted = areas[areas["known_deposits"] > 0].head(2)
+    text = " ".join(words(plots.target_map(ground, areas, targets, known=voted)))
+    assert "Known ground that is voted ore (2)" in text.replace("\n", " ")
+    assert "scores as high" not in text
+
+
 def test_hard_names_draw_without_a_warning():
     hard = make_run(64, 8, names=HARD)
     layers = hard.layers

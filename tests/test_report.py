@@ -417,7 +417,7 @@ def test_a_missing_key_leaves_its_section_out(report):
 
 def test_sections_without_content_have_no_heading(report):
     page = rendered({"format": 1})
-    for heading in ("How much is leakage?", "Is a probability one?", "How far does it reach?", "Why?"):
+    for heading in ("How much is leakage?", "Are the probabilities right?", "How far does it reach?", "Why?"):
         assert heading not in page
         assert heading in rendered(report)
 

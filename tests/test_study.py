@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
 import random
+import signal
+import threading
 
 import numpy as np
 import pandas as pd
@@ -21,6 +24,7 @@ from gossan.study.draws import TEST_COPIES, TRAIN_COPIES, draw_windows
 from gossan.study.variants import TABLES, as_variant, rows_of
 from gossan.study.write import cut, latex, markdown, screening_table
 from gossan.synthetic import synthetic_survey
+from processes import children, wait_until
 
 #: Table 2 of the paper: element -> correct of 244, AUC and Z_AUC as printed.
 TABLE2 = {
@@ -230,11 +234,54 @@ def test_a_study_holds_every_run_and_says_that_it_is_smoke(whole):
     assert {gap["against"] for gap in gaps} == {"strict"}
 
 
+@pytest.fixture
+def places(tmp_path):
+    """Where a study can be run beside this process: on two processes, on a local cluster of two workers."""
+    file = tmp_path / "two.toml"
+    file.write_text('kind = "local"\nworkers = 2\n', encoding="utf-8")
+    return {"processes": {"jobs": 2}, "dask": {"cluster": file}}
+
+
+def events(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+#: Connections that end with a killed worker are closed when the garbage is collected.
+lost_connections = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+on_workers = pytest.mark.parametrize("where", ["processes", pytest.param("dask", marks=lost_connections)])
+
+
 @pytest.mark.slow
-def test_a_study_on_two_processes_has_the_same_bytes(whole, small_project, tmp_path):
-    again = study(
-        small_project, tmp_path / "run", tables=[2, 6], seeds=2, protocols=["strict", "paper"], jobs=2
-    )
+@on_workers
+def test_a_study_whose_worker_is_killed_has_the_bytes_of_the_serial_one(
+    whole, small_project, places, tmp_path, where
+):
+    run, killed = tmp_path / "run", []
+
+    def fitted():
+        found = events(run) if (run / "log.jsonl").exists() else []
+        return [each for each in found if each["event"] == "done" and "seed" in each["task"]]
+
+    def kill():
+        wait_until(lambda: len(fitted()) >= 4, 600)
+        killed.append(max(children(os.getpid())))
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    settings = {"tables": [2, 6], "seeds": 2, "protocols": ["strict", "paper"]}
+    again = study(small_project, run, **settings, **places[where])
+    killer.join()
+    assert killed
+    said = [each["event"] for each in events(run)]
+    # A task of the dead process was begun again; on Dask a third worker came in its place.
+    assert "lost" in said if where == "processes" else said.count("worker") >= 3
+    assert not again.failed
     assert contents(again.folder) == contents(whole.folder)
 
 
@@ -275,6 +322,17 @@ def test_a_poisoned_run_is_reported_and_stops_nothing(small_project, tmp_path, m
     assert len(made.failed) == 3 * 5  # rows other than the base, folds
     rows = {line["label"]: (line["runs"], line["failed"]) for line in made.lines}
     assert sorted(rows.values()) == [(1, 1), (1, 1), (1, 1), (2, 0)]
+
+
+@pytest.mark.slow
+@on_workers
+def test_a_protocol_that_fails_on_a_worker_stops_nothing_of_the_other(small_survey, places, tmp_path, where):
+    few = gossan.load_project(small_survey, ["windows.strides=[16]"])
+    made = study(few, tmp_path / "run", tables=[6], seeds=1, protocols=["strict", "paper"], **places[where])
+    assert "the paper's protocol draws 70 and 358" in made.failed["study design"]
+    assert all("study design" in name or "paper 0" in name for name in made.failed)
+    runs = {(line["protocol"], line["runs"], line["failed"]) for line in made.lines}
+    assert runs == {("strict", 1, 0), ("paper", 0, 1)}
 
 
 def test_what_is_no_table_seed_or_protocol_is_refused(small_project, tmp_path):

@@ -234,6 +234,9 @@ def test_an_array_of_the_store_is_moved_to_its_place_and_not_copied(tmp_path):
     made = StoreCheckpoint(store, "ab12").array((3, 200, 200), np.float32)
     made[:] = 7
     file = mapped.file_of(np.asarray(made))
+    assert mapped.file_of(made[:2]) is None  # a part is not the file
+    assert mapped.file_of(made.transpose(1, 2, 0)) is None
+    assert mapped.file_of(np.asarray(made.transpose(1, 2, 0)).transpose(2, 0, 1)) == file
     number = file.stat().st_ino
     store.put("ab12", {"map": np.asarray(made), "part": made[1]})
     assert not file.exists()

@@ -8,6 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from gossan.errors import DataError, UsageError
 from gossan.grid import make_grid
+from gossan.runs import Store
 from gossan.survey import make_stack
 from gossan.windows import WindowSettings, cut_windows, deposits_in, gather, stitch, window_size
 
@@ -131,7 +132,7 @@ def test_gather_gives_layers_then_classes_with_missing_as_nan_in_the_order_asked
     batch = gather(stack, windows)
     assert batch.shape == (len(windows), 3, 3, 3)
     assert batch.dtype == np.float32
-    assert batch.flags.c_contiguous
+    assert batch.transpose(0, 2, 3, 1).flags.c_contiguous
     for got, window in zip(batch, windows.itertuples(), strict=True):
         place = slice(window.row, window.row + 3), slice(window.col, window.col + 3)
         np.testing.assert_array_equal(got[0], layers["a"][place])
@@ -140,6 +141,34 @@ def test_gather_gives_layers_then_classes_with_missing_as_nan_in_the_order_asked
         expected[expected < 0] = np.nan
         np.testing.assert_array_equal(got[2], expected)
     assert gather(make_stack(grid, layers, {}), windows).shape[1] == 2
+
+
+def test_gather_writes_over_an_earlier_batch_where_asked():
+    rng = np.random.default_rng(0)
+    grid = grid_of(40, 30)
+    layers = {name: rng.normal(size=(40, 30)).astype(np.float32) for name in ("a", "b")}
+    classes = rng.integers(-1, 3, size=(40, 30)).astype(np.int16)
+    stack = make_stack(grid, layers, {}, classes=classes, class_names=("x", "y", "z"))
+    windows = cut_windows(grid, 5, strides=(5,))
+    room = gather(stack, windows.iloc[:7])
+    again = gather(stack, windows.iloc[9:13], out=room)
+    assert np.shares_memory(again, room)
+    np.testing.assert_array_equal(again, gather(stack, windows.iloc[9:13]))
+    with pytest.raises(UsageError, match="out is float32"):
+        gather(stack, windows.iloc[:8], out=room)
+
+
+def test_the_layers_of_a_pixel_are_neighbours_in_memory_and_stay_so_in_the_store(tmp_path):
+    rng = np.random.default_rng(0)
+    grid = grid_of(40, 30)
+    layers = {name: rng.normal(size=(40, 30)).astype(np.float32) for name in ("a", "b", "c")}
+    stack = make_stack(grid, layers, {})
+    store = Store(tmp_path)
+    store.put("ab12", {"stack": stack})
+    for each in (stack, store.get("ab12")["stack"]):
+        values = each["layers"].values
+        assert values.transpose(1, 2, 0).flags.c_contiguous
+        np.testing.assert_array_equal(values, np.stack(list(layers.values())))
 
 
 def test_gather_from_a_memory_map_costs_little_more_than_the_windows_asked(tmp_path):

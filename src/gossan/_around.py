@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["gather_around", "gather_region"]
 
 
-def gather_around(stack: "xr.Dataset", windows: "pd.DataFrame", halo: int) -> NDArray[np.float32]:
+def gather_around(
+    stack: "xr.Dataset", windows: "pd.DataFrame", halo: int, *, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Read windows with the pixels around them.
 
     Parameters
@@ -23,11 +25,15 @@ def gather_around(stack: "xr.Dataset", windows: "pd.DataFrame", halo: int) -> ND
         Any rows of `gossan.windows.cut_windows`, all of one size.
     halo
         Pixels on every side of a window, 0 or more.
+    out
+        As of `gossan.windows.gather`; without effect where a window reaches over the map.
 
     Returns
     -------
     (window, channel, size + 2 halo, size + 2 halo), as `gossan.windows.gather` gives them; NaN off the map.
     """
+    if not halo:
+        return gather(stack, windows, out=out)
     row, col = (windows[name].to_numpy(dtype=np.int64) - halo for name in ("row", "col"))
     side = int(windows["size"].iloc[0]) + 2 * halo if len(windows) else 0
     layers = stack["layers"].data
@@ -35,7 +41,7 @@ def gather_around(stack: "xr.Dataset", windows: "pd.DataFrame", halo: int) -> ND
     inside = (row >= 0) & (col >= 0) & (row <= rows - side) & (col <= cols - side)
     wide = windows.assign(row=row, col=col, size=side)
     if inside.all():
-        return gather(stack, wide)
+        return gather(stack, wide, out=out)
     classes = stack["classes"].data if "classes" in stack else None
     batch = np.empty((len(row), len(layers) + (classes is not None), side, side), dtype=np.float32)
     if inside.any():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,7 +22,8 @@ __all__ = ["create", "file_of", "forget", "load", "relieve", "scratch"]
 #: Bytes of pages that may be held, besides what was held after the last time that all were given back.
 LIMIT = 1 << 27
 
-_maps: "WeakSet[mmap.mmap]" = WeakSet()
+#: The file, shape and type of the array that lies in each map.
+_maps: "WeakKeyDictionary[mmap.mmap, tuple[Path, tuple[int, ...], np.dtype[Any]]]" = WeakKeyDictionary()
 _floor = 0
 
 
@@ -65,19 +66,19 @@ def load(path: Path) -> NDArray[Any]:
 
 def _keep(array: NDArray[Any]) -> None:
     if isinstance(array, np.memmap):
-        _maps.add(array._mmap)  # type: ignore[attr-defined]
+        _maps[array._mmap] = (Path(array.filename or ""), array.shape, array.dtype)  # type: ignore[attr-defined]
 
 
 def file_of(array: NDArray[Any]) -> Path | None:
     """Return the file whose whole content an array is; None for a part of one and for arrays in memory."""
-    whole: Any = array
-    while whole is not None and not isinstance(whole, np.memmap):
-        whole = whole.base if isinstance(whole, np.ndarray) else None
-    if whole is None or whole.filename is None:
+    inside: Any = array
+    while inside is not None and not isinstance(inside, np.memmap):
+        inside = inside.base if isinstance(inside, np.ndarray) else None
+    lies = None if inside is None else _maps.get(inside._mmap)  # type: ignore[attr-defined]
+    if lies is None:
         return None
-    same = (whole.shape, whole.dtype, whole.strides, whole.ctypes.data)
-    given = (array.shape, array.dtype, array.strides, array.ctypes.data)
-    return Path(whole.filename) if same == given else None
+    file, *form = lies
+    return file if array.flags.c_contiguous and [array.shape, array.dtype] == form else None
 
 
 def forget() -> None:
@@ -94,7 +95,7 @@ def relieve() -> None:
 
     On systems that do not say how much is held nothing is done: they take pages away themselves.
     """
-    if _held() > _floor + LIMIT:
+    if _maps and _held() > _floor + LIMIT:
         forget()
 
 

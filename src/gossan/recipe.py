@@ -13,7 +13,6 @@ from gossan.errors import DataError, UsageError
 from gossan.grid import tiles
 from gossan.hooks import MakeArray, in_memory
 from gossan.mapped import relieve
-from gossan.windows import gather
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +28,8 @@ VALID = "valid"
 #: A class covering less than this share of the training pixels is pooled.
 RARE_SHARE = 0.02
 
+#: Numbers that are gathered and scaled at once, few enough to stay in a processor's cache.
+_READ = 1 << 17
 #: Side of the tiles that a stack is read in, pixels.
 _TILE = 1024
 
@@ -149,23 +150,31 @@ class Recipe:
         -------
         float32 (window, channel, row, col), finite; and the valid pixels, bool (window, row, col).
         """
+        out = np.empty((len(batch), len(self.channels), *batch.shape[2:]), dtype=np.float32)
+        valid = np.empty((len(batch), *batch.shape[2:]), dtype=bool)
+        self.write(batch, out, valid)
+        return out, valid
+
+    def write(self, batch: NDArray[np.float32], out: NDArray[np.float32], valid: NDArray[np.bool_]) -> None:
+        """Write what `apply` returns into arrays; where nothing is there, every channel becomes 0."""
         expected = len(self.stack_channels) + (self.encoding != "none")
         if batch.shape[1] != expected:
             raise DataError(
                 f"windows with {batch.shape[1]} channels given; this recipe was learnt on {expected} "
                 f"({', '.join(self.stack_channels)}); make the stack with the same layers"
             )
-        there = np.isfinite(batch)
-        valid: NDArray[np.bool_] = np.any(there, axis=1)
-        out = np.empty((len(batch), len(self.channels), *batch.shape[2:]), dtype=np.float32)
-        n = len(self.layers)
-        for channel, (name, centre, scale) in enumerate(
-            zip(self.layers, self.centre, self.scale, strict=True)
-        ):
-            source, part = self.stack_channels.index(name), out[:, channel]
-            np.subtract(batch[:, source], np.float32(centre), out=part)
-            part /= np.float32(scale)
-            np.copyto(part, 0, where=~there[:, source])
+        n, kept = len(self.layers), {name: place for place, name in enumerate(self.layers)}
+        valid[...] = np.isfinite(batch[:, -1]) if self.encoding != "none" else False
+        for source, name in enumerate(self.stack_channels):
+            if name not in kept:
+                valid |= np.isfinite(batch[:, source])
+                continue
+            part = out[:, kept[name]]  # a channel may lie scattered in the batch: it is read once
+            np.subtract(batch[:, source], np.float32(self.centre[kept[name]]), out=part)
+            there = np.isfinite(part)
+            valid |= there
+            part /= np.float32(self.scale[kept[name]])
+            np.copyto(part, 0, where=~there)
         if self.encoding == "onehot":
             self._one_hot(batch[:, -1], valid, out[:, n : n + len(self.classes) + 1])
         elif self.encoding == "ordinal":
@@ -173,7 +182,6 @@ class Recipe:
             out[:, n] = np.nan_to_num((batch[:, -1] - mean) / sd, nan=0.0)
         if self.valid:
             out[:, -1] = valid
-        return out, valid  # where nothing is there, every channel is 0 already
 
     def _one_hot(
         self, classes: NDArray[np.float32], valid: NDArray[np.bool_], out: NDArray[np.float32]
@@ -246,11 +254,17 @@ class WindowSet:
 
     def read_masked(self, index: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return what `read` gives and the valid pixels, bool (n, size, size)."""
-        windows = self.windows.iloc[index]
-        found = gather_around(self.stack, windows, self.halo) if self.halo else gather(self.stack, windows)
-        read = self.recipe.apply(found)
+        windows, side = self.windows.iloc[index], self.size + 2 * self.halo
+        out = np.empty((len(windows), len(self.channels), side, side), dtype=np.float32)
+        valid = np.empty((len(windows), side, side), dtype=bool)
+        few = max(1, _READ // (side * side * len(self.recipe.stack_channels)))
+        found = None
+        for start in range(0, len(windows), few):
+            part, here = windows.iloc[start : start + few], slice(start, start + few)
+            found = gather_around(self.stack, part, self.halo, out=found)
+            self.recipe.write(found, out[here], valid[here])
         relieve()
-        return read
+        return out, valid
 
 
 def covered_pixels(windows: "pd.DataFrame", shape: tuple[int, ...]) -> NDArray[np.bool_]:

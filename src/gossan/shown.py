@@ -2,8 +2,11 @@
 
 import html
 from collections.abc import Iterator
+from typing import Any
 
-__all__ = ["Shown"]
+from numpy.typing import NDArray
+
+__all__ = ["Shown", "extent"]
 
 #: Longer texts are cut: a repr is for a glance.
 _LONGEST = 100
@@ -39,3 +42,16 @@ class Shown:
             for label, text in self._written()
         )
         return f"<table><caption>{html.escape(type(self).__name__)}</caption><tbody>{rows}</tbody></table>"
+
+
+def extent(coordinates: NDArray[Any]) -> str:
+    """Write where points (n, 2) lie, in whole metres; empty for no points.
+
+    >>> import numpy as np
+    >>> extent(np.array([[500_000.4, 4e6], [501_000.0, 4.1e6]]))
+    'easting 500000 to 501000, northing 4000000 to 4100000'
+    """
+    if not len(coordinates):
+        return ""
+    (west, south), (east, north) = coordinates.min(axis=0), coordinates.max(axis=0)
+    return f"easting {west:.0f} to {east:.0f}, northing {south:.0f} to {north:.0f}"

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.errors import UsageError
-from gossan.shown import Shown
+from gossan.hooks import MakeArray, in_memory
+from gossan.shown import Shown, extent
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DepositSource",
     "Deposits",
+    "ExcludeSource",
     "FaultSource",
     "GeologySource",
     "Layer",
@@ -26,13 +28,18 @@ __all__ = [
     "SampleSource",
     "Samples",
     "Survey",
+    "TenureSource",
+    "by_pixel",
     "find_camps",
     "join_stack",
     "make_stack",
     "sample_spacing",
 ]
 
-# ---- settings: the [samples], [deposits], [geology], [faults], [[rasters]] of the project file
+#: Rows that layers are put together in: few enough to stay in a processor's cache.
+_STRIP = 16
+
+# ---- settings: [samples], [deposits], [geology], [faults], [[rasters]], [[exclude]], [[tenure]]
 
 
 @dataclass(frozen=True)
@@ -181,6 +188,51 @@ class RasterSource:
     crs: str | None = None
 
 
+@dataclass(frozen=True)
+class ExcludeSource:
+    """One of ``[[exclude]]``: ground where nothing is proposed, such as parks, towns and water.
+
+    Attributes
+    ----------
+    path
+        Polygons; with a buffer also lines and points.
+    buffer
+        Ground around the shapes that is excluded too, metres, >= 0.
+    layer
+        Needed where the file has several.
+    crs
+        Of the file; None: its own.
+    """
+
+    path: str
+    buffer: float = 0.0
+    layer: str | None = None
+    crs: str | None = None
+
+
+@dataclass(frozen=True)
+class TenureSource:
+    """One of ``[[tenure]]``: who holds the ground.
+
+    Attributes
+    ----------
+    path
+        Polygons.
+    holder
+        Column of the file that names the holders; where it has no such column, the name of the one holder
+        of all of it. None: "unknown".
+    layer
+        Needed where the file has several.
+    crs
+        Of the file; None: its own.
+    """
+
+    path: str
+    holder: str | None = None
+    layer: str | None = None
+    crs: str | None = None
+
+
 # ---- what was read
 
 
@@ -207,7 +259,7 @@ class Samples(Shown):
         yield "elements", f"{self.values.shape[1]}: {named}"
         yield "values", f"{100 * self.values.notna().to_numpy().mean():.1f} % known" if len(self) else ""
         yield "surveys", len(set(self.survey)) if self.survey else ""
-        yield "extent", _extent(self.coordinates)
+        yield "extent", extent(self.coordinates)
 
 
 @dataclass(frozen=True, repr=False)
@@ -228,7 +280,7 @@ class Deposits(Shown):
         yield "deposits", len(self)
         yield "names", ", ".join(dict.fromkeys(name for name in self.names if name))
         yield "camps", len(set(self.camp)) if self.camp else ""
-        yield "extent", _extent(self.coordinates)
+        yield "extent", extent(self.coordinates)
 
 
 @dataclass(frozen=True, repr=False)
@@ -256,6 +308,8 @@ class Survey(Shown):
     whose ``class_names`` are its integers as text; faults: GeoDataFrame of lines, or a Layer;
     area: GeoDataFrame of polygons, or None; counts: what was read, dropped and replaced, by source.
     truth: for a made survey only, what is really there (one row a deposit, hidden ones included).
+    excluded: polygons of ``[[exclude]]`` that reach the map, buffers included, with a text column ``source``;
+    tenure: those of ``[[tenure]]``, with ``source`` and ``holder``; None where the project names none.
     """
 
     name: str
@@ -268,6 +322,8 @@ class Survey(Shown):
     area: "gpd.GeoDataFrame | None" = None
     counts: Mapping[str, Any] = field(default_factory=dict)
     truth: "pd.DataFrame | None" = None
+    excluded: "gpd.GeoDataFrame | None" = None
+    tenure: "gpd.GeoDataFrame | None" = None
 
     @property
     def crs(self) -> str:
@@ -284,14 +340,6 @@ class Survey(Shown):
             shapes = "raster" if isinstance(thing, Layer) else f"{0 if thing is None else len(thing)} shapes"
             yield name, "none" if thing is None else shapes
         yield "rasters", ", ".join(layer.name for layer in self.rasters)
-
-
-def _extent(coordinates: NDArray[np.float64]) -> str:
-    """Write where points lie, in whole metres."""
-    if not len(coordinates):
-        return ""
-    (west, south), (east, north) = coordinates.min(axis=0), coordinates.max(axis=0)
-    return f"easting {west:.0f} to {east:.0f}, northing {south:.0f} to {north:.0f}"
 
 
 def sample_spacing(coordinates: NDArray[np.float64]) -> float:
@@ -376,15 +424,37 @@ def make_stack(
     if wrong or not layers:
         given = f"another shape of {', '.join(wrong)}" if wrong else "no layer"
         raise UsageError(f"{given} given for a grid of {tuple(grid.shape)}: make all layers on that grid")
-    values = np.stack([np.asarray(layer, dtype=np.float32) for layer in layers.values()])
-    valid: NDArray[np.bool_] = np.asarray(np.isfinite(values).any(axis=0))
+    values = by_pixel(in_memory, len(layers), grid.shape)
+    valid: NDArray[np.bool_] = np.zeros(tuple(grid.shape), dtype=bool)
+    for start in range(0, grid.shape[0], _STRIP):
+        rows = slice(start, start + _STRIP)
+        for place, layer in enumerate(layers.values()):
+            values[place, rows] = layer[rows]
+            valid[rows] |= np.isfinite(layer[rows])
     if mask is not None:
         valid &= mask
-    values[:, ~valid] = np.nan
+    if not valid.all():
+        values.transpose(1, 2, 0)[~valid] = np.nan
     if classes is not None:
         classes = np.where(valid, classes, -1).astype(np.int16)
     named = {name: units.get(name, "") for name in layers}
     return join_stack(grid, values, valid, named, classes=classes, class_names=class_names)
+
+
+def by_pixel(make: MakeArray, layers: int, shape: Sequence[int]) -> NDArray[np.float32]:
+    """Make an array (layer, row, col) in which all layers of a pixel are neighbours.
+
+    Windows are then read in long pieces, and a part of the map lies in few pages of a file.
+
+    Parameters
+    ----------
+    make
+        Makes arrays, in memory or in files.
+    shape
+        Rows and columns.
+    """
+    made: NDArray[np.float32] = make((*shape, layers), np.float32)
+    return made.transpose(2, 0, 1)
 
 
 def join_stack(

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from odc.geo.geobox import GeoBox
 
-__all__ = ["TargetSettings", "choose_targets", "coverage", "describe_areas", "hidden_found"]
+__all__ = [
+    "EXCLUDED",
+    "TargetSettings",
+    "choose_targets",
+    "coverage",
+    "describe_areas",
+    "hidden_found",
+    "open_ground",
+]
+
+#: An area with at least this share of its valid pixels on excluded ground is not ranked.
+EXCLUDED = 0.5
+
 
 #: The first columns of a table of targets.
 _COLUMNS = (
@@ -44,20 +56,23 @@ _ROUNDING = 1e-9
 class TargetSettings:
     """``[targets]``: what is proposed for follow-up (S14).
 
-    Only open areas, those without a known deposit, are proposed.
+    Only open areas, those without a known deposit and not mostly on excluded ground, are proposed.
 
     Attributes
     ----------
     threshold
-        ``budget``: the best open areas; ``vote``: those that the models vote for; ``prediction-area``: those
-        that score at least as at the crossing of the prediction-area plot; a number: those that score at
-        least that, in [0, 1].
+        ``budget``: the best open areas, by their number or their share of the ground; ``vote``: those that
+        the models vote for; ``prediction-area``: those that score at least as at the crossing of the
+        prediction-area plot; a number: those that score at least that, in [0, 1].
     budget
         Share of the valid open ground that may be proposed, above 0 to 1; used by ``budget`` only.
+    count
+        Number of areas to propose in place of that share; used by ``budget`` only.
     """
 
     threshold: Literal["budget", "vote", "prediction-area"] | float = "budget"
     budget: float = 0.1
+    count: int | None = None
 
 
 def choose_targets(
@@ -69,8 +84,9 @@ def choose_targets(
     ----------
     areas
         One row an area, with ``number``, ``score``, ``valid_share`` and ``known_deposits``, and ``vote``
-        (bool, or share of the models, from a half on) where the threshold is the vote. Areas without a score
-        are never chosen.
+        (bool, or share of the models, from a half on) where the threshold is the vote; with
+        ``excluded_share`` as for `open_ground` where ground is excluded. Areas without a score are never
+        chosen.
     crossing
         Score at the crossing of the prediction-area plot.
 
@@ -84,19 +100,48 @@ def choose_targets(
         For a setting outside its range, or without the vote or the crossing that it needs.
     """
     _check_budget(settings.budget)
-    open_areas = areas[(areas["known_deposits"] == 0) & areas["score"].notna()]
-    chosen = open_areas[_passes(open_areas, settings, crossing)]
+    ranked = open_ground(areas)
+    candidates = ranked[(ranked["known_deposits"] == 0) & ranked["score"].notna()]
+    passed = candidates.index[_passes(candidates, settings, crossing)]
+    chosen = areas.loc[passed]
     if chosen.empty:
         warnings.warn(
-            f"no target: none of {len(open_areas)} areas without a known deposit passes targets.threshold = "
+            f"no target: none of {len(candidates)} areas without a known deposit passes targets.threshold = "
             f"{settings.threshold!r}, budget = {settings.budget:g}",
             DesignWarning,
             stacklevel=2,
         )
-    ranked = chosen.sort_values(["score", "number"], ascending=[False, True]).reset_index(drop=True)
-    ranked["rank"] = np.arange(1, len(ranked) + 1)
-    first = [name for name in _COLUMNS if name in ranked]
-    return ranked[[*first, *(name for name in ranked if name not in first)]]
+    best = chosen.sort_values(["score", "number"], ascending=[False, True]).reset_index(drop=True)
+    best["rank"] = np.arange(1, len(best) + 1)
+    first = [name for name in _COLUMNS if name in best]
+    return best[[*first, *(name for name in best if name not in first)]]
+
+
+def open_ground(areas: "pd.DataFrame") -> "pd.DataFrame":
+    """Leave excluded ground out: areas that are mostly excluded, and of the others their excluded pixels.
+
+    Parameters
+    ----------
+    areas
+        With ``valid_share`` and, where ground is excluded, ``excluded_share``: the share of an area's valid
+        pixels whose centre lies on excluded ground, in [0, 1].
+
+    Returns
+    -------
+    The areas of which less than half is excluded, with ``valid_share`` counting open ground alone; all of
+    them as they are where nothing is excluded.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> areas = pd.DataFrame({"valid_share": [1.0, 0.8, 1.0], "excluded_share": [0.0, 0.25, 0.5]})
+    >>> open_ground(areas)["valid_share"].round(9).tolist()
+    [1.0, 0.6]
+    """
+    if "excluded_share" not in areas:
+        return areas
+    ranked: pd.DataFrame = areas[areas["excluded_share"] < EXCLUDED]
+    return ranked.assign(valid_share=ranked["valid_share"] * (1 - ranked["excluded_share"]))
 
 
 def _check_budget(budget: float) -> None:
@@ -107,7 +152,7 @@ def _check_budget(budget: float) -> None:
 def _passes(areas: "pd.DataFrame", settings: TargetSettings, crossing: float | None) -> NDArray[np.bool_]:
     threshold, score = settings.threshold, areas["score"].to_numpy(dtype=np.float64)
     if threshold == "budget":
-        return _best(areas, score, settings.budget)
+        return _best(areas, score, settings.budget, count=settings.count)
     if threshold == "vote":
         if "vote" not in areas:
             raise UsageError("targets.threshold = 'vote' given, without votes; choose 'budget' or a number")
@@ -126,13 +171,18 @@ def _passes(areas: "pd.DataFrame", settings: TargetSettings, crossing: float | N
     return score >= threshold
 
 
-def _best(areas: "pd.DataFrame", score: NDArray[np.float64], budget: float) -> NDArray[np.bool_]:
-    """Mark the best whole areas that hold at most ``budget`` of the ground; equal scores by number."""
+def _best(
+    areas: "pd.DataFrame", score: NDArray[np.float64], budget: float, *, count: int | None = None
+) -> NDArray[np.bool_]:
+    """Mark the best whole areas that hold at most ``budget`` of the ground, or ``count`` of them.
+
+    Equal scores go by number.
+    """
     ground = areas["valid_share"].to_numpy(dtype=np.float64)
     order = np.lexsort((areas["number"].to_numpy(), -score))
     within = np.cumsum(ground[order]) <= budget * ground.sum() * (1 + _ROUNDING)
     best = np.zeros(len(areas), dtype=bool)
-    best[order[within]] = True
+    best[order[within] if count is None else order[:count]] = True
     return best
 
 

@@ -77,6 +77,10 @@ def init(
     faults: Given = None,
     area: Given = None,
     raster: Annotated[list[Path] | None, typer.Option(help="Further raster; may be repeated.")] = None,
+    exclude: Annotated[
+        list[Path] | None, typer.Option(help="Ground where nothing is proposed; may be repeated.")
+    ] = None,
+    tenure: Annotated[list[Path] | None, typer.Option(help="Who holds the ground; may be repeated.")] = None,
     crs: Annotated[str, typer.Option(help="Projected CRS in metres; guessed without it.")] = "",
     out: Annotated[Path, typer.Option("--out", "-o", help="Project file to write.")] = Path("project.toml"),
     overrides: Overrides = None,
@@ -88,7 +92,8 @@ def init(
 
     files = {"samples.path": samples, "deposits.path": deposits, "geology.path": geology}
     files |= {"faults.path": faults, "project.area": area}
-    files |= {f"rasters.{number}.path": path for number, path in enumerate(raster or ())}
+    for section, paths in (("rasters", raster), ("exclude", exclude), ("tenure", tenure)):
+        files |= {f"{section}.{number}.path": path for number, path in enumerate(paths or ())}
     text, guesses = pipeline.draft_project(out, files, crs=crs, overrides=overrides or ())
     save(out, text.encode())
     told = (f"guess: {key} = {one['value'] or 'default'} ({one['why']})" for key, one in guesses.items())

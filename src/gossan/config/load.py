@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from gossan.config.settings import LIMITS, OPTIONAL, REQUIRED, Project, Settings, members, sections
+from gossan.budget import budget_problems
+from gossan.config.settings import LIMITS, MANY, OPTIONAL, REQUIRED, Project, Settings, members, sections
 from gossan.errors import MissingFileError, UsageError
 
 __all__ = [
@@ -96,10 +97,10 @@ def check_overrides(overrides: Sequence[str]) -> Settings:
     for override in overrides:
         section, _, rest = parse_override(override)[0].partition(".")
         number = rest.partition(".")[0]
-        if section == "rasters" and number.isdecimal() and len(number) < 4:
+        if section in MANY and number.isdecimal() and len(number) < 4:
             sources = data.setdefault(section, [])
             sources += [{"path": "-"} for _ in range(len(sources), int(number) + 1)]
-        elif section in OPTIONAL and section != "rasters":
+        elif section in OPTIONAL and section not in MANY:
             data.setdefault(section, {"path": "-"})
     return checked(data, overrides, name="survey")
 
@@ -297,6 +298,7 @@ def _check(settings: Settings, crs_open: bool) -> None:
         )
     if settings.windows.size is not None and settings.windows.size_m is not None:
         problems.append("windows.size and windows.size_m are both given; keep one of them")
+    problems += budget_problems(settings.budget)
     if settings.validation.inner in (1, 2):
         problems.append(
             f"validation.inner = {settings.validation.inner} is refused; it must be 0 for none or at least 3"

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from gossan.balance import BalanceSettings
 from gossan.barren import BarrenSettings
+from gossan.budget import BudgetSettings
 from gossan.dense import DenseSettings
 from gossan.errors import UsageError
 from gossan.explain import ExplainSettings
@@ -21,12 +22,21 @@ from gossan.models.training import TrainingSettings
 from gossan.screen import ScreenSettings
 from gossan.shown import Shown
 from gossan.split import ValidationSettings
-from gossan.survey import DepositSource, FaultSource, GeologySource, RasterSource, SampleSource
+from gossan.survey import (
+    DepositSource,
+    ExcludeSource,
+    FaultSource,
+    GeologySource,
+    RasterSource,
+    SampleSource,
+    TenureSource,
+)
 from gossan.targets import TargetSettings
 from gossan.windows import WindowSettings
 
 __all__ = [
     "LIMITS",
+    "MANY",
     "OPTIONAL",
     "REQUIRED",
     "Limit",
@@ -41,7 +51,10 @@ __all__ = [
 REQUIRED = ("project.crs", "samples.path", "deposits.path")
 
 #: The sections that a project may lack.
-OPTIONAL = ("geology", "faults", "rasters")
+OPTIONAL = ("geology", "faults", "rasters", "exclude", "tenure")
+
+#: Those of them that a project may have many of.
+MANY = ("rasters", "exclude", "tenure")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +102,8 @@ class Settings:
     geology: GeologySource | None = None
     faults: FaultSource | None = None
     rasters: tuple[RasterSource, ...] = ()
+    exclude: tuple[ExcludeSource, ...] = ()
+    tenure: tuple[TenureSource, ...] = ()
     screen: ScreenSettings = field(default_factory=ScreenSettings)
     interpolate: InterpolateSettings = field(default_factory=InterpolateSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
@@ -98,6 +113,7 @@ class Settings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     targets: TargetSettings = field(default_factory=TargetSettings)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
     dense: DenseSettings = field(default_factory=DenseSettings)
     explain: ExplainSettings = field(default_factory=ExplainSettings)
 
@@ -206,6 +222,7 @@ LIMITS: Mapping[str, Limit] = {
     "project.seed": _amount,
     "faults.density_radius": _positive,
     "rasters.band": _count,
+    "exclude.buffer": _amount,
     "screen.ore_distance": _positive,
     "screen.critical": _amount,
     "screen.level": Limit(over=0, under=1),
@@ -250,6 +267,10 @@ LIMITS: Mapping[str, Limit] = {
     "validation.inner": _amount,
     "targets.threshold": Limit(least=0, most=1),
     "targets.budget": Limit(over=0, most=1),
+    "targets.count": _count,
+    "budget.cost_per_target": _positive,
+    "budget.cost_per_km2": _positive,
+    "budget.value_per_hit": _positive,
     "dense.stride": _count,
     "explain.repeats": _count,
     "explain.steps": Limit(least=8),

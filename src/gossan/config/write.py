@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from gossan.config.load import adapter, checked, parse_override, toml_value, words
-from gossan.config.settings import LIMITS, OPTIONAL, REQUIRED, Project, Settings, sections
+from gossan.config.settings import LIMITS, MANY, OPTIONAL, REQUIRED, Project, Settings, sections
 from gossan.errors import UsageError
 
 __all__ = ["json_schema", "located", "new_project", "settings_table", "template", "to_toml"]
@@ -33,6 +33,8 @@ def located(project: Project) -> Project:
         geology=moved(project.geology),
         faults=moved(project.faults),
         rasters=tuple(moved(source) for source in project.rasters),
+        exclude=tuple(moved(source) for source in project.exclude),
+        tenure=tuple(moved(source) for source in project.tenure),
     )
 
 
@@ -124,13 +126,13 @@ def template(values: Mapping[str, Any] | None = None, notes: Mapping[str, str] |
     """
     given = {**dict.fromkeys(REQUIRED, ""), **(values or {})}
     known = {f"{name}.{field.name}" for name, room in sections() for field in fields(room)}
-    unknown = [key for key in given if re.sub(r"^rasters\.\d+\.", "rasters.", key) not in known]
+    unknown = [key for key in given if re.sub(rf"^({'|'.join(MANY)})\.\d+\.", r"\1.", key) not in known]
     if unknown:
         raise UsageError(f"unknown keys {', '.join(sorted(unknown))}; a key is like samples.path")
     lines = ["# A gossan project: what is commented out shows its default."]
     for name, room in sections():
         used = name not in OPTIONAL or any(key.startswith(f"{name}.") for key in given)
-        header = f"[[{name}]]" if name == "rasters" else f"[{name}]"
+        header = f"[[{name}]]" if name in MANY else f"[{name}]"
         for place in _places(name, given):
             lines += ["", f"# {_summary(room)}", header if used else f"# {header}"]
             for field in fields(room):
@@ -185,7 +187,7 @@ def settings_table() -> str:
     """Describe every key in Markdown, a table per section, for the documentation."""
     lines: list[str] = []
     for name, room in sections():
-        header = f"[[{name}]]" if name == "rasters" else f"[{name}]"
+        header = f"[[{name}]]" if name in MANY else f"[{name}]"
         lines += ["", f"### `{header}`", "", _summary(room), ""]
         lines += ["| key | allowed | default | meaning |", "|---|---|---|---|"]
         hints = typing.get_type_hints(room)

@@ -23,6 +23,9 @@ GEOLOGY = "geology"
 #: Layers that are made from the faults and stand together whatever their correlation.
 FAULTS = ("faults", "fault distance", "fault density")
 
+#: Pixels that are read between two looks at how much of a mapped file is held.
+_READ = 4096
+
 Floats = NDArray[np.float64]
 
 
@@ -145,11 +148,12 @@ def _sample(
     rng = np.random.default_rng(np.random.SeedSequence(entropy))
     ground = MaskedPixels(stack["valid"].values)
     row, col = ground.at(np.sort(rng.choice(ground.count, min(pixels, ground.count), replace=False)))
-    layers, columns = stack["layers"].data, []
-    for channel in channels:
-        columns.append(layers[channel][row, col])
+    layers = stack["layers"].data.transpose(1, 2, 0)
+    sample = np.empty((len(row), len(channels)), dtype=np.float32)
+    for part in np.array_split(np.arange(len(row)), len(row) // _READ + 1):
+        sample[part] = layers[row[part], col[part]][:, channels]
         relieve()
-    return np.stack(columns, axis=1) if columns else np.empty((len(row), 0), dtype=np.float32)
+    return sample
 
 
 def _clusters(sample: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """The only opener of survey data, and the writer of every file of a run.
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
-``chemistry``, ``elements``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``, ``rows``, ``where``,
-``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
+``chemistry``, ``elements``, ``decimals``, ``cells``, ``text``, ``rasters``, ``vectors``, ``land``,
+``tables``, ``rows``, ``where``, ``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
 ``qgis``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
@@ -10,6 +10,7 @@ Readers return what they read and a dictionary of counts that JSON can hold.
 
 from gossan.io.files import file_hash
 from gossan.io.gpx import write_gpx
+from gossan.io.land import read_exclude, read_tenure
 from gossan.io.made import read_truth, write_survey
 from gossan.io.outputs import (
     Band,
@@ -42,6 +43,7 @@ __all__ = [
     "file_hash",
     "read_area",
     "read_deposits",
+    "read_exclude",
     "read_faults",
     "read_geology",
     "read_layers",
@@ -49,6 +51,7 @@ __all__ = [
     "read_raster_bands",
     "read_samples",
     "read_stack",
+    "read_tenure",
     "read_truth",
     "thin_bands",
     "thin_stack",

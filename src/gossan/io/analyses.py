@@ -127,7 +127,7 @@ def _interpreted(
     points: Points, one: ElementColumn, signs: Mapping[str, str], strange: dict[str, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Read one column with what stands above and beside it."""
-    numbers, code = interpret(points.numbers[one.column], comma=points.comma)
+    numbers, code = interpret(points.numbers[one.column])
     if one.column in points.limits:
         _fill_limit(numbers, code, points.limits[one.column])
     if one.column in signs:

@@ -1,11 +1,23 @@
 """Cells of a laboratory table: numbers, numbers below or above a limit, codes for nothing, and other text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gossan.io.decimals import (
+    POINT,
+    Forms,
+    Style,
+    add_plain,
+    add_strange,
+    add_typed,
+    decide,
+    misread,
+    rewritten,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +31,7 @@ __all__ = [
     "interpret",
     "read_cells",
     "replace_censored",
+    "settle",
     "to_numbers",
 ]
 
@@ -80,8 +93,6 @@ _FOLD = {0xFF01 + i: 0x21 + i for i in range(94)} | {
 }
 #: a sign before a number, or behind it the letters of the USGS: N and L below, G above
 _LIMIT = r"^([<>]?)\s*=?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([<>lnug+]?)$"
-#: a number whose thousands are parted by commas, in groups that are to be filled in
-_GROUPED = r"[<>]?\s*[-+]?[1-9]\d{{0,2}}{}\s*[<>lnug+]?"
 
 
 @dataclass(frozen=True)
@@ -89,15 +100,18 @@ class Column:
     """A column of text taken apart.
 
     values: (n,) float64, NaN where a cell is no plain number; odd: the rows whose cells are neither a number
-    nor blank; which: for each of them its text, an index into ``texts`` (folded, small letters); points:
-    whether a decimal point stands among the numbers.
+    nor blank; which: for each of them its text, an index into ``texts`` (folded, small letters); forms: how
+    its numbers are written; pointed: whether commas were taken for decimal points at once; parted: cells
+    from which signs between thousands were taken out.
     """
 
     values: NDArray[np.float64]
     odd: NDArray[np.int64]
     which: NDArray[np.int64]
     texts: tuple[str, ...]
-    points: bool
+    forms: Forms = field(default_factory=dict)
+    pointed: bool = False
+    parted: int = 0
 
     def take(self, keep: NDArray[np.bool_]) -> "Column":
         """Keep some rows."""
@@ -105,10 +119,13 @@ class Column:
             return self
         place = np.cumsum(keep) - 1
         stays = keep[self.odd]
-        return Column(self.values[keep], place[self.odd[stays]], self.which[stays], self.texts, self.points)
+        odd, which = place[self.odd[stays]], self.which[stays]
+        return replace(self, values=self.values[keep], odd=odd, which=which)
 
 
-def gather(cells: "pd.Series[Any]", *, comma: bool = False) -> Column:
+def gather(
+    cells: "pd.Series[Any]", *, comma: bool = False, parted: bool = False, known: Forms | None = None
+) -> Column:
     """Take a column of text or numbers apart.
 
     Each different text is looked at once, however often it comes.
@@ -117,6 +134,10 @@ def gather(cells: "pd.Series[Any]", *, comma: bool = False) -> Column:
     ----------
     comma
         A comma is the decimal sign wherever no point is, so numbers are made of such cells at once.
+    parted
+        Points are known to part thousands, and commas to be decimal.
+    known
+        How the numbers of earlier blocks of the column are written.
     """
     import pandas as pd
 
@@ -124,30 +145,128 @@ def gather(cells: "pd.Series[Any]", *, comma: bool = False) -> Column:
         values = cells.to_numpy(dtype=float, na_value=np.nan).copy()
         odd = np.flatnonzero(np.isinf(values))
         values[odd] = np.nan
-        return Column(values, odd, np.zeros(len(odd), dtype=np.int64), ("inf",), True)
+        return Column(values, odd, np.zeros(len(odd), dtype=np.int64), ("inf",))
     codes, raw = pd.factorize(cells.to_numpy(dtype=object))
-    texts = np.asarray(raw, dtype=object)
-    if pd.api.types.infer_dtype(texts, skipna=False) not in ("string", "empty"):
-        texts = np.array([str(one) for one in texts], dtype=object)
-    numbers = _finite(texts)
-    points = any("." in text for text in texts[~np.isnan(numbers)])
-    strange = np.flatnonzero(np.isnan(numbers) & (texts != ""))
-    folded = [text.translate(_FOLD).strip().lower() for text in texts[strange]]
-    numbers[strange] = _finite(np.array(folded, dtype=object))
-    if comma and not points:
-        numbers[strange] = np.where(
-            np.isnan(numbers[strange]),
-            _finite(np.array([_pointed(text) for text in folded], dtype=object)),
-            numbers[strange],
-        )
-    index = np.full(len(texts) + 1, -1, dtype=np.int64)  # the last: missing, which factorize codes as -1
-    left = [place for place, text in zip(strange, folded, strict=True) if np.isnan(numbers[place]) and text]
+    forms = dict(known or {})
+    texts, typed = _as_texts(np.asarray(raw, dtype=object), forms)
+    cut = np.zeros(len(texts) + 1, dtype=bool)  # the last: missing, which factorize codes as -1
+    if parted:
+        pairs = zip(texts, typed, strict=True)
+        both = [(text, False) if sure else rewritten(_fold(text), ",") for text, sure in pairs]
+        texts, cut[:-1] = np.array([text for text, _ in both], dtype=object), [one for _, one in both]
+    numbers, folded = _numbers(texts, typed, forms)
+    pointed = comma and POINT not in forms
+    if pointed:
+        open_ones = [place for place in folded if np.isnan(numbers[place])]
+        numbers[open_ones] = _finite(np.array([_pointed(folded[place]) for place in open_ones], dtype=object))
+    index = np.full(len(texts) + 1, -1, dtype=np.int64)
+    left = [place for place, text in folded.items() if np.isnan(numbers[place]) and text]
     index[left] = np.arange(len(left))
     which = index[codes]
     odd = np.flatnonzero(which >= 0)
-    known = dict(zip(strange, folded, strict=True))
-    values = np.append(numbers, np.nan)[codes]
-    return Column(values, odd, which[odd], tuple(known[place] for place in left), points)
+    values, rest = np.append(numbers, np.nan)[codes], tuple(folded[place] for place in left)
+    return Column(values, odd, which[odd], rest, forms, pointed, int(cut[codes].sum()))
+
+
+def _as_texts(texts: NDArray[np.object_], forms: Forms) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    """Write what is no text as text; tell what were numbers, which mean what they say."""
+    import pandas as pd
+
+    typed = np.zeros(len(texts), dtype=bool)
+    if pd.api.types.infer_dtype(texts, skipna=False) in ("string", "empty"):
+        return texts, typed
+    typed[:] = [isinstance(one, int | float | np.number) for one in texts]
+    texts = np.array([str(one) for one in texts], dtype=object)
+    for text in texts[typed]:
+        add_typed(forms, text)
+    return texts, typed
+
+
+def _numbers(
+    texts: NDArray[np.object_], typed: NDArray[np.bool_], forms: Forms
+) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Read plain numbers, and note how they are written; the other texts by place, folded."""
+    numbers = _finite(texts)
+    add_plain(forms, texts[~np.isnan(numbers) & ~typed])
+    strange = np.flatnonzero(np.isnan(numbers) & (texts != ""))
+    folded = [_fold(text) for text in texts[strange]]
+    numbers[strange] = _finite(np.array(folded, dtype=object))
+    add_strange(forms, folded)
+    return numbers, dict(zip(strange.tolist(), folded, strict=True))
+
+
+def _fold(text: str) -> str:
+    return text.translate(_FOLD).strip().lower()
+
+
+def settle(
+    columns: Mapping[str, Column],
+    again: Callable[[Mapping[str, Style]], Mapping[str, Column]],
+    *,
+    comma: bool,
+) -> tuple[dict[str, Column], dict[str, Any]]:
+    """Read commas, and points between thousands, of columns for what they are proved to be.
+
+    Parameters
+    ----------
+    again
+        Gathers columns anew, in the styles given, whose numbers were taken for others at first.
+    comma
+        A comma is the decimal sign even where all cells look like ``1,234``; that is read as text
+        otherwise.
+
+    Returns
+    -------
+    The columns, their values changed in place; and for the counts ``thousands`` (cells by column from which
+    signs were taken out) and ``doubtful_decimals`` (a number by column), where there are any.
+
+    Raises
+    ------
+    DataError
+        As of ``decide``.
+    """
+    styles, doubtful = decide({name: one.forms for name, one in columns.items()}, comma=comma)
+    wrong = {
+        name: styles[name]
+        for name, one in columns.items()
+        if misread(one.forms, styles[name], pointed=one.pointed)
+    }
+    whole = {**columns, **(again(wrong) if wrong else {})}
+    found = {name: _settled(whole[name], styles[name]) for name in columns}
+    thousands = {name: one.parted for name, one in found.items() if one.parted}
+    told = {"thousands": thousands, "doubtful_decimals": doubtful}
+    return found, {name: each for name, each in told.items() if each}
+
+
+def _settled(column: Column, style: Style) -> Column:
+    """Write the texts of a column as Python reads numbers, and take out those that are plain ones then."""
+    both = [rewritten(text, style) for text in column.texts] if style else []
+    if not any(text != now for text, (now, _) in zip(column.texts, both, strict=False)):
+        return column
+    texts = np.array([text for text, _ in both], dtype=object)
+    cut = np.array([one for _, one in both], dtype=bool)[column.which]
+    numbers = _finite(texts)
+    plain = ~np.isnan(numbers)
+    sure = plain[column.which]
+    column.values[column.odd[sure]] = numbers[column.which[sure]]
+    place = np.cumsum(~plain) - 1
+    return replace(
+        column,
+        odd=column.odd[~sure],
+        which=place[column.which[~sure]],
+        texts=tuple(texts[~plain]),
+        parted=column.parted + int(cut.sum()),
+    )
+
+
+def _alone(cells: "pd.Series[Any]", *, comma: bool) -> Column:
+    """Take a column apart that is its own proof."""
+    name = str(cells.name)
+
+    def again(styles: Mapping[str, Style]) -> dict[str, Column]:
+        return {name: gather(cells, parted=styles[name] == ",")}
+
+    return settle({name: gather(cells, comma=comma)}, again, comma=comma)[0][name]
 
 
 class Growing:
@@ -165,7 +284,8 @@ class Growing:
         self._texts: dict[str, int] = {}
         self._odd: list[NDArray[np.int64]] = []
         self._which: list[NDArray[np.int64]] = []
-        self._points = False
+        self._pointed, self._parted = False, 0
+        self.forms: Forms = {}
 
     def add(self, block: Column) -> None:
         """Append a block."""
@@ -174,22 +294,22 @@ class Growing:
         self._odd.append(block.odd + self._rows)
         self._which.append(np.array(number, dtype=np.int64)[block.which] if number else block.which)
         self._rows += len(block.values)
-        self._points |= block.points
+        self._pointed |= block.pointed
+        self._parted += block.parted
+        self.forms = block.forms | self.forms
 
     def done(self) -> Column:
         """Give the column."""
         none = [np.array([], dtype=np.int64)]
         odd, which = np.concatenate(self._odd or none), np.concatenate(self._which or none)
-        return Column(self._values[: self._rows], odd, which, tuple(self._texts), self._points)
+        values, texts = self._values[: self._rows], tuple(self._texts)
+        return Column(values, odd, which, texts, self.forms, self._pointed, self._parted)
 
 
 def to_numbers(cells: "pd.Series[Any] | Column", *, comma: bool = False) -> NDArray[np.float64]:
-    """Numbers of a column of text or numbers, NaN elsewhere; decimal commas as in ``read_cells``."""
-    column = cells if isinstance(cells, Column) else gather(cells)
-    values = column.values.copy()
-    numbers = _finite(np.array(_with_points(column, comma), dtype=object))
-    values[column.odd] = numbers[column.which]
-    return values
+    """Numbers of a column, NaN elsewhere; decimal commas of one that is not settled as in ``read_cells``."""
+    column = cells if isinstance(cells, Column) else _alone(cells, comma=comma)
+    return column.values.copy()
 
 
 def read_cells(
@@ -207,20 +327,25 @@ def read_cells(
         A comma is the decimal sign even where all cells look like ``1,234``; that is read as text
         otherwise.
 
+    Raises
+    ------
+    DataError
+        Cells such as ``1.234`` beside ``1.234,5`` and ``0.5`` may be thousands or decimals.
+
     Returns
     -------
     The number of each cell (a limit where it is below or above one; NaN where there is none) and its
     code, an index into ``RULES``.
     """
-    return interpret(gather(cells), comma=comma)
+    return interpret(_alone(cells, comma=comma))
 
 
-def interpret(column: Column, *, comma: bool = False) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Read a column that was taken apart, as ``read_cells`` does; its values are changed in place."""
+def interpret(column: Column) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Read a column that was settled, as ``read_cells`` does; its values are changed in place."""
     values = column.values
     code = np.where(np.isnan(values), _EMPTY, _MEASURED).astype(np.uint8)
     if len(column.odd):
-        number, kind = _judge(_with_points(column, comma))
+        number, kind = _judge(column.texts)
         values[column.odd], code[column.odd] = number[column.which], kind[column.which]
     plain = code == _MEASURED
     sentinel = plain & np.isin(values, _SENTINELS)
@@ -298,26 +423,3 @@ def _finite(cells: NDArray[np.object_]) -> NDArray[np.float64]:
 
 def _pointed(text: str) -> str:
     return text.replace(",", ".") if text.count(",") == 1 else text
-
-
-def _with_points(column: Column, comma: bool) -> list[str]:
-    """Turn decimal commas into points, and take out those between thousands, where it is sure which they are.
-
-    They are decimal when a cell has other than three digits behind the comma or a lone zero before it, or
-    when the file says so (``comma``); never beside decimal points.
-    """
-    import pandas as pd
-
-    text = pd.Series(list(column.texts), dtype=object)
-    if not len(text):
-        return []
-    # a point behind groups of three, two such groups, or points in other cells: then commas part thousands
-    sure = text.str.fullmatch(_GROUPED.format(r"(?:(?:,\d{3})+\.\d*|(?:,\d{3}){2,})"))
-    if column.points or sure.any():
-        grouped = text.str.fullmatch(_GROUPED.format(r"(?:,\d{3})+(?:\.\d*)?")).to_numpy(dtype=bool)
-        return list(text.where(~grouped, text.str.replace(",", "", regex=False)))
-    fits = text.str.fullmatch(r"[<>]?\s*[-+]?\d+,\d+(?:e[-+]?\d+)?\s*[<>lnug+]?").to_numpy(dtype=bool)
-    thousands = text[fits].str.fullmatch(r"[<>]?\s*[-+]?[1-9]\d{0,2},\d{3}").all()
-    if not fits.any() or (thousands and not comma):
-        return list(text)
-    return list(text.where(~fits, text.str.replace(",", ".", regex=False)))

@@ -226,13 +226,14 @@ def _write_tiles(
     }
     with rasterio.open(path, "w", **profile) as file:
         file.update_tags(**tags)
-        for number, (name, band) in enumerate(bands.items(), 1):
-            for rows, cols in tiles(grid.shape, _SIDE):
+        for rows, cols in tiles(grid.shape, _SIDE):  # all bands of a tile: they lie together in a stack
+            for number, band in enumerate(bands.values(), 1):
                 block = band[rows, cols] if isinstance(band, np.ndarray) else band(rows, cols)
                 file.write(
                     block.astype(np.float32, copy=False), number, window=Window.from_slices(rows, cols)
                 )
                 relieve()
+        for number, name in enumerate(bands, 1):
             file.set_band_description(number, name)
         if units:
             file.units = tuple(units)

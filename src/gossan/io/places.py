@@ -14,7 +14,12 @@ __all__ = ["home_of", "refuse_misplaced"]
 
 #: A CRS is used east and west of its area, up to a few zones away, as at Eskay Creek.
 _WIDER = 2.0
-_SETTING = {"area": "export the file with its crs", "rasters": "set the raster's crs"}
+_SETTING = {
+    "area": "export the file with its crs",
+    "rasters": "set the raster's crs",
+    "exclude": "set the crs of that [[exclude]]",
+    "tenure": "set the crs of that [[tenure]]",
+}
 _MOST = 0.9  # share of the rows that a guess must explain
 
 

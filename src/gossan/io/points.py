@@ -180,7 +180,7 @@ def _impossible(points: Points) -> dict[str, dict[str, Any]]:
     """Count values of pH that no water or soil has: codes for nothing."""
     found = {}
     for name in (one for one in points.numbers if _is_ph(one)):
-        values, code = interpret(points.numbers[name], comma=points.comma)
+        values, code = interpret(points.numbers[name])
         rows = int(((code == 0) & ~((values >= _PH[0]) & (values <= _PH[1]))).sum())
         found[name] = {"rows": rows, "allowed": list(_PH)}
     return {name: told for name, told in found.items() if told["rows"]}

@@ -62,7 +62,8 @@ class RasterStyle:
 class Symbol:
     """How a shape is drawn: colours as ``#rrggbb`` (None: none), millimetres, opacity 0 to 1.
 
-    ``colour`` fills areas and marks and draws lines; ``shape`` and ``size`` are those of a mark.
+    ``colour`` fills areas and marks and draws lines; ``shape`` and ``size`` are those of a mark; a
+    hatched fill shows what lies beneath.
     """
 
     kind: Literal["fill", "line", "marker"]
@@ -72,6 +73,7 @@ class Symbol:
     size: float = 2.0
     shape: Literal["circle", "diamond"] = "circle"
     opacity: float = 1.0
+    hatched: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,8 @@ def _options(symbol: Symbol) -> Mapping[str, str]:
         "joinstyle": "miter",
     }
     if symbol.kind == "fill":
-        return {**shared, "style": "no" if symbol.colour is None else "solid"}
+        solid = "diagonal_x" if symbol.hatched else "solid"
+        return {**shared, "style": "no" if symbol.colour is None else solid}
     return {**shared, "name": symbol.shape, "size": f"{symbol.size:g}", "size_unit": "MM"}
 
 

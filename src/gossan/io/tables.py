@@ -178,6 +178,18 @@ def _check_rows(counts: dict[str, Any], path: Path, what: str) -> None:
             DataWarning,
             stacklevel=4,
         )
+    if parted := counts.get("thousands"):
+        shown = ", ".join(f"{rows} of {name}" for name, rows in parted.items())
+        warnings.warn(
+            f"{what}: signs between thousands are taken out in cells: {shown}", DataWarning, stacklevel=4
+        )
+    if doubtful := counts.get("doubtful_decimals"):
+        shown = ", ".join(f"{name} ({text})" for name, text in doubtful.items())
+        warnings.warn(
+            f"{what}: nothing tells whether thousands or decimals are meant, so decimals are read: {shown}",
+            DataWarning,
+            stacklevel=4,
+        )
 
 
 def _with_coordinates(
@@ -205,7 +217,7 @@ def _from_vector(
     import shapely
 
     frame, counts = open_vector(path, what, source.sheet)
-    table = table_of(frame.drop(columns="geometry"), plan)
+    table = table_of(frame.drop(columns="geometry"), plan, f"{what} file {path.name}")
     if source.x is not None or source.y is not None:
         raw, used, told = _from_columns(table, source, crs, what)
         return table, raw, used, {"layer": counts["layer"], **told}
@@ -226,7 +238,7 @@ def _from_columns(
     table: Table, source: _Source, crs: Any, what: str
 ) -> tuple[NDArray[np.float64], tuple[str, str], dict[str, Any]]:
     x, y = _coordinate_columns(table.columns, source, what)
-    numbers = [to_numbers(table.numbers[name], comma=table.comma) for name in (x, y)]
+    numbers = [to_numbers(table.numbers[name]) for name in (x, y)]
     written = _minutes(table, numbers, (x, y), what)
     degrees = written or (_matches(_DEGREES[0], x) and _matches(_DEGREES[1], y))
     stored = datum_of(x, y) if degrees and source.crs is None else None

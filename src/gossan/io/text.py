@@ -7,7 +7,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gossan.errors import DataError, UsageError
-from gossan.io.cells import Column, Growing, gather, to_numbers
+from gossan.io.cells import Column, Growing, gather, settle
+from gossan.io.decimals import Style
 from gossan.io.elements import parse_column, parse_unit
 
 if TYPE_CHECKING:
@@ -90,28 +91,37 @@ def read_text(path: Path, what: str, plan: Callable[[list[str]], Plan], known: C
     encoding = _encoding(path)
     head = _head(path, what, encoding)
     separator, first = _separator(head, known)
+    comma = separator in (";", "\t")
     reader = csv.reader(head[first:], delimiter=separator)  # a name may hold a line end
     names = _unique(next(reader, []))
     rows = [row for row in reader if row][:_MOST_HEAD]
-    skipped, units, limits = _head_rows(names, rows, comma=separator in (";", "\t"))
-    comma = separator in (";", "\t")
+    skipped, units, limits = _head_rows(names, rows, comma=comma)
     chosen = plan(names)
+    kept = [name for name in names if name in chosen.text]
     most = _most_rows(path)
-    numbers = {name: Growing(most) for name in chosen.numbers}
     texts: list[pd.DataFrame] = []
-    for number, block in enumerate(_blocks(path, what, encoding, separator, first, names)):
-        part = block.iloc[skipped:] if number == 0 else block
-        for name, column in numbers.items():
-            column.add(gather(part[name], comma=comma))
-        texts.append(part[[name for name in names if name in chosen.text]])
+
+    def read(styles: Mapping[str, Style | None], *, text: bool = False) -> dict[str, Column]:
+        numbers = {name: Growing(most) for name in styles}
+        for number, block in enumerate(_blocks(path, what, encoding, separator, first, names)):
+            part = block.iloc[skipped:] if number == 0 else block
+            for name, column in numbers.items():
+                style = styles[name]
+                guess, parted = comma and style is None, style == ","
+                column.add(gather(part[name], comma=guess, parted=parted, known=column.forms))
+            if text:
+                texts.append(part[kept])
+        return {name: column.done() for name, column in numbers.items()}
+
+    columns = read(dict.fromkeys(chosen.numbers), text=True)
+    columns, told = _settled(columns, read, f"{what} file {path.name}", comma=comma)
     notes: dict[str, Any] = {"encoding": encoding, "separator": {"\t": "tab"}.get(separator, separator)}
     if skipped or first:
         notes["header"] = {"lines_above": first, "rows_below": skipped}
     if short := _short_rows(path, encoding, separator, len(names), first):
         notes["short_rows"] = short
-    columns = {name: column.done() for name, column in numbers.items()}
     cells = pd.concat(texts, ignore_index=True)
-    return Table(names, columns, cells, comma, units, limits, notes)
+    return Table(names, columns, cells, comma, units, limits, notes | told)
 
 
 def read_workbook(
@@ -138,7 +148,7 @@ def read_workbook(
             warnings.simplefilter("ignore")  # openpyxl remarks on styles and validation, never on values
             with pd.ExcelFile(path, engine="openpyxl") as book:
                 name = _sheet_name([str(one) for one in book.sheet_names], sheet, _hidden(book), path, what)
-                raw = book.parse(name, header=None, dtype=str, na_filter=False)
+                raw = book.parse(name, header=None, dtype=object, na_filter=False)
     except UsageError:
         raise
     except _BROKEN as error:
@@ -151,20 +161,59 @@ def read_workbook(
     first = 0 if first is None else first
     names = _unique(rows[first])
     skipped, units, limits = _head_rows(names, rows[first + 1 :][:_MOST_HEAD], comma=False)
-    cells = raw.iloc[first + 1 + skipped :].reset_index(drop=True)
-    cells.columns = names
-    cells = cells[~(cells == "").all(axis=1)].reset_index(drop=True)
+    typed = raw.iloc[first + 1 + skipped :].reset_index(drop=True)
+    typed.columns = names
+    cells = typed.map(str)
+    filled = ~(cells == "").all(axis=1)
     notes: dict[str, Any] = {"sheet": name}
     if skipped or first:
         notes["header"] = {"lines_above": first, "rows_below": skipped}
-    return table_of(cells, plan, units=units, limits=limits, notes=notes)
+    cells, typed = (one[filled].reset_index(drop=True) for one in (cells, typed))
+    of = f"{what} file {path.name}"
+    return table_of(cells, plan, of, typed=typed, units=units, limits=limits, notes=notes)
 
 
-def table_of(cells: "pd.DataFrame", plan: Callable[[list[str]], Plan], **more: Any) -> Table:
-    """Make a Table of cells that are all at hand."""
+def table_of(
+    cells: "pd.DataFrame",
+    plan: Callable[[list[str]], Plan],
+    of: str,
+    *,
+    typed: "pd.DataFrame | None" = None,
+    notes: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Table:
+    """Make a Table of cells that are all at hand.
+
+    Parameters
+    ----------
+    of
+        What they are from, for messages.
+    typed
+        The cells as a program typed them, numbers as numbers.
+    """
     names = [str(name) for name in cells.columns]
     cells.columns = names
-    return Table(names, {name: gather(cells[name]) for name in plan(names).numbers}, cells, **more)
+    source = cells if typed is None else typed
+    columns = {name: gather(source[name]) for name in plan(names).numbers}
+
+    def again(styles: Mapping[str, Style]) -> dict[str, Column]:
+        return {name: gather(source[name], parted=style == ",") for name, style in styles.items()}
+
+    columns, told = _settled(columns, again, of, comma=False)
+    return Table(names, columns, cells, notes={**(notes or {}), **told}, **more)
+
+
+def _settled(
+    columns: dict[str, Column],
+    again: Callable[[Mapping[str, Style]], dict[str, Column]],
+    of: str,
+    *,
+    comma: bool,
+) -> tuple[dict[str, Column], dict[str, Any]]:
+    try:
+        return settle(columns, again, comma=comma)
+    except DataError as error:
+        raise DataError(f"{of}: {error}") from error
 
 
 # ---- the header
@@ -206,16 +255,25 @@ def _head_rows(
         found = {names[n]: parse_unit(cells[n]) for n in held}
         label = next((cell.lower() for cell in cells if cell), "")
         others = [cell for n, cell in enumerate(cells) if n not in elements]
-        if not np.isnan(to_numbers(pd.Series(others, dtype=object))).all():
+        if _hold_numbers(others):
             return number, units, limits
         if held and sum(map(bool, found.values())) > len(held) / 2:
             units |= {name: unit for name, unit in found.items() if unit}
         elif re.fullmatch(_LIMIT_WORDS, label):
-            values = to_numbers(pd.Series([cells[n].lstrip("<") for n in held], dtype=object), comma=comma)
+            values = gather(pd.Series([cells[n].lstrip("<") for n in held], dtype=object), comma=comma).values
             limits |= {names[n]: float(value) for n, value in zip(held, values, strict=True) if value > 0}
         elif not re.fullmatch(_METHOD_WORDS, label):
             return number, units, limits
     return len(rows), units, limits
+
+
+def _hold_numbers(cells: Sequence[str]) -> bool:
+    """Tell whether one of the cells is a number, whatever its decimal sign; limits are none."""
+    import pandas as pd
+
+    column = gather(pd.Series(list(cells), dtype=object))
+    written = any(text.startswith(tuple("0123456789,.+-")) for text in column.forms.values())
+    return written or bool(np.isfinite(column.values).any())
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -22,8 +22,10 @@ __all__ = [
     "camp_draws",
     "camp_error",
     "camp_interval",
+    "camp_rates",
     "capture_intervals",
     "delong",
+    "number_camps",
     "student",
 ]
 
@@ -182,7 +184,7 @@ def camp_bands(
         raise UsageError(f"kind {kind!r} is given; allowed are prediction-rate, roc and precision-recall")
     score, ore = both_classes(rank, is_ore) if kind != "prediction-rate" else (_finite(rank), None)
     weight = _column(deposits if ore is None else ore, score)
-    known, group = _camps(camp, weight)
+    known, group = number_camps(camp, weight)
     x = _shares(at)
     if known < MIN_CAMPS:
         return None
@@ -191,7 +193,7 @@ def camp_bands(
         drawn = _drawn_precision(times, score, ore, group, x)
     else:
         spent = _column(ground, score) if ore is None else (~ore).astype(np.float64)
-        drawn = _drawn_rate(times, *_camp_rates(score, spent, weight, group, x))
+        drawn = _drawn_rate(times, *camp_rates(score, spent, weight, group, x))
     low, high = np.quantile(drawn, _LEVELS, axis=0)
     return np.asarray(low), np.asarray(high)
 
@@ -236,12 +238,12 @@ def capture_intervals(
     """
     score, x = _finite(rank), _shares(shares)
     spent, weight = _column(ground, score), _column(deposits, score)
-    known, group = _camps(camp, weight)
+    known, group = number_camps(camp, weight)
     key = np.zeros(len(score)) if repeat is None else np.asarray(repeat)
     rates = []
     for each in np.unique(key):
         rows = key == each
-        rates.append(_camp_rates(score[rows], spent[rows], weight[rows], group[rows], x, camps=known))
+        rates.append(camp_rates(score[rows], spent[rows], weight[rows], group[rows], x, camps=known))
     once = np.ones((1, known))
     captured = np.nanmean([_drawn_rate(once, *rate) for rate in rates], axis=0)[0]
     low, high = np.full((2, len(x)), np.nan)
@@ -355,8 +357,14 @@ def _column(values: ArrayLike, like: Array) -> Array:
     return np.broadcast_to(np.asarray(values, dtype=np.float64), like.shape)
 
 
-def _camps(camp: ArrayLike, weight: Array) -> tuple[int, NDArray[np.intp]]:
-    """Give the number of camps that have a weight, and each row's, from 0; 0 too without a weight."""
+def number_camps(camp: ArrayLike, weight: Array) -> tuple[int, NDArray[np.intp]]:
+    """Give the number of camps that have a weight, and each row's, from 0; 0 too without a weight.
+
+    Raises
+    ------
+    DataError
+        If no row has a weight, or one that has lacks a camp.
+    """
     ids, held = np.asarray(camp), weight > 0
     if not held.any():
         raise DataError("no deposit and no ore area is given; a curve needs at least 1: use other rows")
@@ -368,7 +376,7 @@ def _camps(camp: ArrayLike, weight: Array) -> tuple[int, NDArray[np.intp]]:
     return len(known), every
 
 
-def _camp_rates(
+def camp_rates(
     score: Array, spent: Array, weight: Array, group: NDArray[np.intp], at: Array, *, camps: int | None = None
 ) -> Bands:
     """Cumulate each camp's weight along the ground: at `at`, (camp, k), and in all, (camp,).

@@ -109,11 +109,15 @@ def _sentence(
     low, high = leaked["ci95"] or (None, None)
     sure = "too few camps to say how sure that is"
     if low is not None and high is not None:
-        sure = f"95 % interval {low:+.2f} to {high:+.2f}"
+        sure = f"95 % interval {_signed(low)} to {_signed(high)}"
         sure += "" if low > 0 or high < 0 else ", so chance alone could do it"
     return (
         f"{name} scores an AUC of {auc['paper']:.2f} under the paper's protocol, {auc['random']:.2f} on "
         f"random windows and {auc['strict']:.2f} on camps that it never saw: of the step from random windows "
-        f"to new camps, {leaked['mean']:+.2f} is leakage ({sure}) and {fewer['mean']:+.2f} comes "
+        f"to new camps, {_signed(leaked['mean'])} is leakage ({sure}) and {_signed(fewer['mean'])} comes "
         "from more windows to train on."
     )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")

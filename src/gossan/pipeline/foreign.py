@@ -22,6 +22,8 @@ from gossan.explain import window_summaries
 from gossan.grid import resolution_of, tiles
 from gossan.hooks import MakeArray
 from gossan.models import load_scorer
+from gossan.pipeline.gis import write_map_styles
+from gossan.pipeline.land import without_land
 from gossan.pipeline.layers import BLOCK
 from gossan.pipeline.outputs import on_ground
 from gossan.pipeline.prepare import build_stack, derive, read_survey, transformed
@@ -29,7 +31,7 @@ from gossan.pipeline.reasons import far_areas
 from gossan.pipeline.scan import write_scan
 from gossan.pipeline.tasks import STAGES
 from gossan.recipe import Recipe, WindowSet
-from gossan.survey import Survey, join_stack
+from gossan.survey import Survey, by_pixel, join_stack
 from gossan.windows import AreaMap, WindowSettings, cut_windows
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ def predict(
     Path of a map like ``prospectivity.tif``: band ``score`` is empty, because nothing was held out here,
     and band ``final`` holds the model's scores. Beside it ``<name>-applicability.tif``, as in a run folder,
     with a band ``probability`` of a known deposit, calibrated where the model was trained; with
-    ``dense.stride`` in the project also ``<name>-dense.tif``.
+    ``dense.stride`` in the project also ``<name>-dense.tif``. QGIS takes their look from the ``.qml`` beside
+    each.
 
     Raises
     ------
@@ -85,6 +88,7 @@ def predict(
     record = _record(folder)
     window = record["window"]
     _check_portable(record["name"])
+    project = without_land(project, "predict")
     survey = read_survey(project, labelled=False)
     _check_resolution(resolution_of(survey.grid), window["resolution"])
     settings = derive(replace(project, windows=WindowSettings(size=window["size"])), survey)
@@ -105,6 +109,7 @@ def predict(
                 grid=survey.grid,
                 seed=[project.project.seed, STAGES["dense"]],
             )
+    write_map_styles(path, limit=record["applicability"]["threshold"])
     say(1.0, 0.0, "done")
     return path
 
@@ -242,15 +247,15 @@ def _as_trained(stack: "xr.Dataset", record: Mapping[str, Any], make: MakeArray)
 
 
 def _ordered(stack: "xr.Dataset", wanted: Sequence[str], make: MakeArray) -> NDArray[np.float32]:
-    """Put layers in another order, a layer and a tile at a time; as they are where it is theirs."""
+    """Put layers in another order, a tile at a time; as they are where it is theirs."""
     names, layers = [str(name) for name in stack["channel"].values], stack["layers"].values
     if names == list(wanted):
         return layers
-    ordered: NDArray[np.float32] = make((len(wanted), *layers.shape[1:]), np.float32)
-    for place, name in enumerate(wanted):
-        for rows, cols in tiles(stack.odc.geobox.shape, BLOCK):
-            ordered[place, rows, cols] = layers[names.index(name), rows, cols]
-            mapped.relieve()
+    ordered = by_pixel(make, len(wanted), layers.shape[1:])
+    places = [names.index(name) for name in wanted]
+    for rows, cols in tiles(stack.odc.geobox.shape, BLOCK):
+        ordered[:, rows, cols] = layers[:, rows, cols][places]
+        mapped.relieve()
     return ordered
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gossan.report.plan import Maps
 
-__all__ = ["write_gis"]
+__all__ = ["write_gis", "write_map_styles"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -48,11 +48,33 @@ def write_gis(folder: Path, report: ReportModel) -> None:
     )
 
 
+def write_map_styles(path: Path, *, limit: float | None) -> None:
+    """Write the styles beside a map of another survey: its final scores, how unlike it is, and a dense map.
+
+    Parameters
+    ----------
+    path
+        Of the map; ``<name>-applicability.tif`` lies beside it, and ``<name>-dense.tif`` where there is one.
+    limit
+        Dissimilarity from which ground is unlike the training ground.
+    """
+    bands, _, _ = io.thin_bands(path, MOST_PIXELS)
+    io.write_style(path.with_suffix(".qml"), _score_steps(bands["final"], list(bands).index("final") + 1))
+    unlike = path.with_name(f"{path.stem}-applicability.tif")
+    io.write_style(
+        unlike.with_suffix(".qml"), _index(io.thin_bands(unlike, MOST_PIXELS)[0]["index"], limit, 1)
+    )
+    dense = path.with_name(f"{path.stem}-dense.tif")
+    if dense.is_file():
+        (score,) = io.thin_bands(dense, MOST_PIXELS)[0].values()
+        io.write_style(dense.with_suffix(".qml"), _score_steps(score, 1))
+
+
 # ---- places
 
 
 def _vectors(maps: "Maps") -> Iterator[MapLayer]:
-    from gossan.plots.style import INK, NEW_TARGET
+    from gossan.plots.style import INK, NEW_TARGET, TENURE
 
     def layer(
         name: str, table: str, geometry: Literal["Point", "Line", "Polygon"], look: VectorStyle, shown: bool
@@ -65,6 +87,10 @@ def _vectors(maps: "Maps") -> Iterator[MapLayer]:
     yield from layer("Targets", "targets", "Polygon", _one("Target", outline, label), True)
     diamond = Symbol("marker", "#111111", "#ffffff", 0.25, 2.6, "diamond")
     yield from layer("Known deposits", "deposits", "Point", _one("Known deposit", diamond), True)
+    closed = Symbol("fill", "#333333", "#333333", 0.2, hatched=True)
+    yield from layer("Excluded ground", "excluded", "Polygon", _one("Excluded ground", closed), True)
+    held = _one("Tenure", Symbol("fill", None, TENURE, 0.4), Label("holder", TENURE))
+    yield from layer("Tenure", "tenure", "Polygon", held, True)
     grid = _one("Area that was scored", Symbol("fill", None, "#666666", 0.1))
     yield from layer("Areas", "areas", "Polygon", grid, True)
     yield from layer("Faults", "faults", "Line", _one("Fault", Symbol("line", INK, width=0.25)), True)

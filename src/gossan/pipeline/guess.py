@@ -30,6 +30,8 @@ _DEGREES, _METRES = "EPSG:4326", "EPSG:3857"
 _LONGITUDE, _LATITUDE = r"lon|long|longitude|lon(g|gitude)?[_ (].*", r"lat|latitude|lat(itude)?[_ (].*"
 #: Attributes of geology that are likely to be rock units, by their names.
 _UNIT_NAMES = r"(map_?)?unit.*|.*lith.*|rock.*|strat.*|form.*|geol.*|period|age|era|code|symbol"
+#: Attributes of tenure that are likely to name its holders.
+_HOLDER_NAMES = r".*(holder|owner|company|applicant|licensee|grantee).*"
 #: Rock units that make good classes: few enough to have ground each, enough to tell places apart.
 _FEWEST_UNITS, _USUAL_UNITS, _MOST_UNITS = 3, 15, 40
 #: Share of the polygons that must have a text.
@@ -101,6 +103,9 @@ def _look(draft: _Draft, files: Mapping[str, Path]) -> None:
         _guess_elements(draft, files["samples.path"], tables["samples"])
     if "geology.path" in files:
         _guess_attribute(draft, files["geology.path"])
+    for key, path in files.items():
+        if key.startswith("tenure."):
+            _guess_holder(draft, key.replace(".path", ".holder"), path)
 
 
 def _points(path: Path, name: str) -> Points | None:
@@ -292,6 +297,18 @@ def _best_columns(points: Points) -> list[str]:
         if varies and (parsed.symbol not in best or rank > best[parsed.symbol][0]):
             best[parsed.symbol] = rank, name
     return [name for _, name in best.values()]
+
+
+def _guess_holder(draft: _Draft, key: str, path: Path) -> None:
+    """Guess which attribute of the tenure names the holders, by its name."""
+    try:
+        frame, _ = open_vector(path, "tenure", None)
+    except GossanError:
+        return  # told of where the CRS was looked for, or by `gossan check`
+    named = [str(name) for name in frame.columns if re.fullmatch(_HOLDER_NAMES, str(name), re.IGNORECASE)]
+    if named:
+        others = f"; others are {', '.join(named[1:])}" if named[1:] else ""
+        draft.guess(key, named[0], f"by its name{others}")
 
 
 def _guess_attribute(draft: _Draft, path: Path) -> None:

@@ -23,6 +23,7 @@ from gossan.pipeline.facts import (
     survey_facts,
 )
 from gossan.pipeline.judge import impossible, weak
+from gossan.pipeline.land import land_facts, refuse_closed, with_land
 from gossan.pipeline.prepare import derive, ground_mask, read_survey, transformed
 from gossan.pipeline.tasks import label_windows, strict_splits
 from gossan.shown import Shown
@@ -72,8 +73,9 @@ def check(project: Project) -> dict[str, Any]:
     Returns
     -------
     ``data`` (the readers' counts by source), ``elements``, ``sampling``, ``surveys``, ``layers``, ``grid``,
-    ``settings`` (resolved), ``windows``, ``camps``, ``folds``, ``associations``, ``anomalies``, ``warnings``
-    and ``problems``: what no run gets past. With problems of the design, ``windows``, ``camps`` or ``folds``
+    ``settings`` (resolved), ``windows``, ``land`` (excluded ground and tenure, None without either),
+    ``camps``, ``folds``, ``associations``, ``anomalies``, ``warnings`` and ``problems``: what no run gets
+    past. With problems of the design, ``windows``, ``camps`` or ``folds``
     may be None. JSON-able.
 
     Raises
@@ -95,7 +97,7 @@ def look_at(project: Project) -> Look:
             design = _design(project, survey, problems)
         except DataError as error:
             problems.append(str(error))
-            design = dict.fromkeys(("windows", "camps", "folds"))
+            design = dict.fromkeys(("windows", "camps", "folds", "land"))
         associated = find_associations(survey, project)
         odd = find_anomalies(survey, project)
         found = _facts(project, survey) | design | {"associations": association_facts(associated)}
@@ -148,7 +150,9 @@ def _design(project: Project, survey: Survey, problems: list[str]) -> dict[str, 
     )
     areas, ore = table["number"].to_numpy() > 0, table["deposits"].to_numpy() > 0
     samples = deposits_in(table[areas], survey.grid, survey.samples.coordinates)
-    found = {
+    closed = with_land(survey, valid, table[areas]) if areas.any() else None
+    found: dict[str, Any] = {
+        "land": land_facts(survey, valid, closed),
         "windows": {
             "size": project.windows.size,
             "size_m": (project.windows.size or 0) * resolution_of(survey.grid),
@@ -161,6 +165,10 @@ def _design(project: Project, survey: Survey, problems: list[str]) -> dict[str, 
         "camps": len(np.unique(table["camp"].to_numpy()[areas & ore])),
         "folds": None,
     }
+    try:
+        refuse_closed(survey, valid, table[areas])
+    except DataError as error:
+        problems.append(str(error))
     try:
         found["folds"] = _folds(table, survey, project, ore)
     except DataError as error:
@@ -255,4 +263,6 @@ def _ground(look: Look) -> Any:
         faults=faults,
         deposits=points,
         credit=f"{look.project.project.name} · gossan {__version__}",
+        excluded=survey.excluded,
+        tenure=survey.tenure,
     )

@@ -14,6 +14,7 @@ from gossan.config import Project, to_toml
 from gossan.grid import region_of, resolution_of, tiles, window_region
 from gossan.pipeline.curves import all_curves, captures, confusions, prediction_area, thresholds
 from gossan.pipeline.gis import write_gis
+from gossan.pipeline.land import with_land
 from gossan.pipeline.results import (
     Findings,
     area_table,
@@ -36,10 +37,12 @@ from gossan.pipeline.sections import (
     with_reasons,
 )
 from gossan.pipeline.sheets import next_sites, with_sheets, write_next_samples
+from gossan.pipeline.walk import land_section, walk_measures, walk_of, walk_section
 from gossan.recipe import covered_tiles
 from gossan.report import model_card, read_report
+from gossan.runs import versions
 from gossan.survey import Layer
-from gossan.targets import choose_targets, coverage
+from gossan.targets import choose_targets, coverage, open_ground
 from gossan.windows import AreaMap
 
 if TYPE_CHECKING:
@@ -61,8 +64,10 @@ _HEAD = """\
 
 def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     """Write every file of a run but the report and the manifest; return ``metrics.json``'s content."""
-    areas = with_reasons(found, area_table(found))
-    scores = measures(found)
+    valid = found.results["prepare"]["stack"]["valid"].values
+    areas = with_land(found.survey, valid, with_reasons(found, area_table(found)))
+    walk = walk_of(found, areas)
+    scores = measures(found) | {"walk": walk_measures(found, walk)}
     targets = choose_targets(areas, found.project.targets, crossing=crossing(areas))
     targets = with_sheets(found, targets)
     sites = next_sites(found, targets)
@@ -77,6 +82,8 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     _write_model(found, folder / "model")
     io.write_json(folder / "metrics.json", scores)
     report = report_model(found, areas, targets, scores) | {
+        "walk": walk_section(walk),
+        "land": land_section(found, areas),
         "next_samples": sites.to_dict("records"),
         "sample_units": dict(found.survey.samples.units),
     }
@@ -170,6 +177,8 @@ def report_model(
         "format": 1,
         "title": project.project.name,
         "version": __version__,
+        "versions": dict(versions()),
+        "inputs": dict(found.inputs),
         "project": asdict(project) | {"file": None},
         "crs": found.survey.crs,
         "grid": {
@@ -192,9 +201,9 @@ def report_model(
         "captures": captures(found),
         "confusion": confusions(found),
         "prediction_area": prediction_area(areas),
-        "thresholds": thresholds(areas),
-        "coverage": coverage(areas, budget=project.targets.budget),
-        "hidden": hidden(found, areas),
+        "thresholds": thresholds(open_ground(areas)),
+        "coverage": coverage(open_ground(areas), budget=project.targets.budget),
+        "hidden": hidden(found, open_ground(areas)),
         "targets": targets.to_dict("records"),
         "channels": _channels(found),
         "balance": {
@@ -336,4 +345,7 @@ def _layers(found: Findings, areas: "pd.DataFrame", targets: "pd.DataFrame") -> 
     for name, thing in (("geology", survey.geology), ("faults", survey.faults)):
         if thing is not None and not isinstance(thing, Layer):
             layers[name] = thing
+    for name, land in (("excluded", survey.excluded), ("tenure", survey.tenure)):
+        if land is not None and len(land):
+            layers[name] = land
     return layers

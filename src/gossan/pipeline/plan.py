@@ -20,8 +20,10 @@ __all__ = [
     "fit_names",
     "fitting",
     "fold_tasks",
+    "land_paths",
     "parts",
     "rivals_of",
+    "survey_paths",
     "survey_tasks",
     "weights_file",
 ]
@@ -38,6 +40,22 @@ _DESIGN = ("folds", "block", "dead_zone", "repeats")
 _FIT = ("protocol", "block", "dead_zone", "inner")
 
 
+def survey_paths(project: Project) -> list[str]:
+    """Name the files that the Stack and the labels are made of, by the paths that the project gives.
+
+    What is excluded and who holds it is not among them: it changes the ranking, and nothing that is computed.
+    """
+    named = [project.project.area, project.project.truth, project.samples.path, project.deposits.path]
+    sources = (project.geology, project.faults, *project.rasters)
+    named += [source.path for source in sources if source is not None]
+    return [path for path in named if path is not None]
+
+
+def land_paths(project: Project) -> list[str]:
+    """Name the files of excluded ground and of tenure, by the paths that the project gives."""
+    return [each.path for each in project.exclude] + [each.path for each in project.tenure]
+
+
 def survey_tasks(project: Project, inputs: Mapping[str, str]) -> list[Task]:
     """List the tasks that read no label but to cut folds: ``prepare`` and ``design``.
 
@@ -49,6 +67,7 @@ def survey_tasks(project: Project, inputs: Mapping[str, str]) -> list[Task]:
         SHA-256 of every file that is read, by its name in the project.
     """
     values = asdict(project)
+    land = set(land_paths(project)) - set(survey_paths(project))
     files = {key: values[key] for key in _STACK}
     files["project"] = {key: values["project"][key] for key in ("crs", "area", "resolution")}
     validation = {key: values["validation"][key] for key in _DESIGN}
@@ -61,7 +80,7 @@ def survey_tasks(project: Project, inputs: Mapping[str, str]) -> list[Task]:
         Task(
             "prepare",
             _TASKS + "prepare",
-            {"project": files, "inputs": dict(inputs)},
+            {"project": files, "inputs": {name: it for name, it in inputs.items() if name not in land}},
             weight=10,
             places={"folder": str(project.folder)},
         ),

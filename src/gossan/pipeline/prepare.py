@@ -16,9 +16,10 @@ from gossan.hooks import MakeArray, Progress, in_memory, no_progress
 from gossan.interpolate import idw
 from gossan.mapped import relieve
 from gossan.models import names
+from gossan.pipeline.land import read_land
 from gossan.pipeline.layers import BLOCK, class_at, class_maker, ground_maker, layer_makers
 from gossan.split import default_block, factor_range
-from gossan.survey import Deposits, Samples, Survey, join_stack, sample_spacing
+from gossan.survey import Deposits, Samples, Survey, by_pixel, join_stack, sample_spacing
 from gossan.transform import level, level_surveys, survey_groups, transform_values
 from gossan.windows import WindowSettings, window_size
 
@@ -80,8 +81,20 @@ def read_survey(project: Project, *, labelled: bool = True) -> Survey:
             f"none of the {len(deposits)} deposits lies on the map {_words(grid)}; at least one camp must: "
             "check the deposits' coordinates and CRS"
         )
+    excluded, tenure = read_land(project, grid, counts)
     return Survey(
-        project.project.name, grid, samples, deposits, geology, faults, tuple(rasters), area, counts, truth
+        project.project.name,
+        grid,
+        samples,
+        deposits,
+        geology,
+        faults,
+        tuple(rasters),
+        area,
+        counts,
+        truth,
+        excluded,
+        tenure,
     )
 
 
@@ -257,6 +270,13 @@ def _warn_of_idle(project: Project) -> None:
     if name not in names("network"):
         idle += [f"training.{key}" for key in _changed(project.training) if key not in ("threads", "device")]
         idle += [f"balance.{key}" for key in _changed(project.balance)]
+    if project.targets.count is not None and project.targets.threshold != "budget":
+        warnings.warn(
+            f"targets.count = {project.targets.count} has no effect with targets.threshold = "
+            f"{project.targets.threshold!r}; leave it out",
+            SettingWarning,
+            stacklevel=3,
+        )
     if idle:
         warnings.warn(
             f"{', '.join(idle)} have no effect on {name}; leave them out or choose another model",
@@ -333,7 +353,7 @@ def build_stack(
     makers, geology = layer_makers(survey, samples, project), class_maker(survey)
     units = {name: unit for maker in makers for name, unit in maker.units.items()}
     shape, ground = tuple(survey.grid.shape), ground_maker(survey, project)
-    layers, valid = make((len(units), *shape), np.float32), make(shape, bool)
+    layers, valid = by_pixel(make, len(units), shape), make(shape, bool)
     classes = None if geology is None else make(shape, np.int16)
     some = np.zeros(len(units), dtype=bool)
     blocks = list(tiles(survey.grid.shape, BLOCK))

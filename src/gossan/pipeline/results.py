@@ -1,7 +1,7 @@
 """From the results of all tasks to what a run folder holds: scores, targets' table, measures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,16 @@ from gossan.targets import describe_areas, hidden_found
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Findings", "area_table", "crossing", "final_calibrator", "hidden", "measures", "screening"]
+__all__ = [
+    "Findings",
+    "area_table",
+    "areas_of",
+    "crossing",
+    "final_calibrator",
+    "hidden",
+    "measures",
+    "screening",
+]
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,15 @@ class Findings:
         Value of every task by name.
     warnings
         Every warning that was given, in order.
+    inputs
+        SHA-256 of every file that was read.
     """
 
     project: Project
     survey: Survey
     results: Mapping[str, Any]
     warnings: Sequence[str] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def design(self) -> Mapping[str, Any]:
@@ -126,8 +138,7 @@ def area_table(found: Findings) -> "pd.DataFrame":
     by_area = table.groupby("number")
     runs = table.melt(id_vars="number", value_vars=_members(table), value_name="run")
     final = found.results["final"]
-    windows = found.design["windows"]
-    areas = windows[windows["number"] > 0].rename(columns={"deposits": "known_deposits"})
+    areas = areas_of(found.design).rename(columns={"deposits": "known_deposits"})
     areas = areas.drop(columns="stride").set_index("number")
     for name in ("score", "vote", "probability"):
         areas[name] = by_area[name].mean()
@@ -138,6 +149,12 @@ def area_table(found: Findings) -> "pd.DataFrame":
         areas.reset_index(), found.survey.grid, found.survey.deposits.coordinates[found.held]
     )
     return described
+
+
+def areas_of(design: Mapping[str, Any]) -> "pd.DataFrame":
+    """Return the windows of a design that are areas of the map."""
+    windows: pd.DataFrame = design["windows"]
+    return windows[windows["number"] > 0]
 
 
 def measures(found: Findings) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gossan import io
 from gossan.config import Project, load_project, to_toml
 from gossan.errors import GossanWarning, RunError, SettingWarning, UsageError
+from gossan.pipeline.land import refuse_closed
 from gossan.pipeline.outputs import write_outputs
-from gossan.pipeline.plan import fold_tasks, survey_tasks, weights_file
+from gossan.pipeline.plan import fold_tasks, land_paths, survey_paths, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
-from gossan.pipeline.results import Findings
+from gossan.pipeline.results import Findings, areas_of
 from gossan.report import write_report
 from gossan.runs import Cluster, Report, RunFolder, Runner, Store, connected
 from gossan.shown import Shown
@@ -118,12 +119,14 @@ def run(
         with RunFolder(folder) as place, workers_of(resolved, scheduler, cluster, report) as workers:
             runner = make_runner(Store(place.store), resolved, place, jobs, workers, report)
             first = survey_tasks(resolved, inputs)
-            design = runner.run(first)["design"]
+            begun = runner.run(first)
+            design = begun["design"]
+            refuse_closed(survey, begun["prepare"]["stack"]["valid"].values, areas_of(design))
             _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
             tasks = [*first, *fold_tasks(resolved, design)]
             results = runner.run(tasks)
             report(1.0, None, "writing the maps and the report")
-            found = Findings(resolved, survey, results, told)
+            found = Findings(resolved, survey, results, told, inputs)
             metrics = write_outputs(found, place.staging)
             write_report(place.staging)
             place.publish(
@@ -198,11 +201,7 @@ def make_runner(
 
 def input_files(project: Project) -> dict[str, Path]:
     """Name every file that a project reads, by the path that the project gives."""
-    named = [project.project.area, project.project.truth, project.samples.path, project.deposits.path]
-    named += [
-        source.path for source in (project.geology, project.faults, *project.rasters) if source is not None
-    ]
-    files = {path: project.resolve(path) for path in named if path is not None}
+    files = {path: project.resolve(path) for path in (*survey_paths(project), *land_paths(project))}
     weights = weights_file(project)
     return files if weights is None else files | {project.model.weights: weights}
 

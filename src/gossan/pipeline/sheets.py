@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gossan import io
+from gossan.pipeline.land import open_pixels
 from gossan.sheet import nearest_fault, next_samples, rock_unit, target_sheet
 from gossan.survey import Layer
 
@@ -39,8 +40,8 @@ def with_sheets(found: "Findings", targets: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def next_sites(found: "Findings", targets: "pd.DataFrame") -> "pd.DataFrame":
-    """Propose the next samples, on valid ground of the targets."""
-    valid = np.asarray(found.results["prepare"]["stack"]["valid"].values, dtype=bool)
+    """Propose the next samples, on valid and open ground of the targets."""
+    valid = open_pixels(found.survey, np.asarray(found.results["prepare"]["stack"]["valid"].values, bool))
     return next_samples(targets, found.survey.grid, found.survey.samples.coordinates, valid=valid)
 
 

@@ -22,6 +22,7 @@ from gossan.plots.trust import (
     prediction_area,
     success_rate,
 )
+from gossan.plots.walk import walk_plot
 from gossan.plots.why import attention_map, influence_plot
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "spread_map",
     "success_rate",
     "target_map",
+    "walk_plot",
 ]

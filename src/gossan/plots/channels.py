@@ -30,7 +30,7 @@ def channels_figure(
     units: Sequence[str],
     kept: Sequence[bool],
 ) -> "Figure":
-    """Draw every channel small, then geology and faults.
+    """Draw every channel small, then geology and faults; dots are known deposits.
 
     Each channel has its own scale, cut at its 2 % and 98 % quantiles.
 
@@ -54,6 +54,7 @@ def channels_figure(
             _channel(figure, panels[i], ground, layers[i], units[i])
         for i, (name, draw) in enumerate(extra.items(), start=len(names)):
             draw(panels[i], ground)
+            _dots(panels[i], ground, INK)
             panels[i].set_title(f"({_letter(i)}) {name}")
     return figure
 
@@ -79,11 +80,16 @@ def _channel(figure: "Figure", axes: "Axes", ground: Ground, layer: NDArray[Any]
     shown = thin(layer, MOST_PIXELS)
     low, high = limits(shown)
     image = draw_raster(axes, shown, ground.region, cmap="viridis", vmin=low, vmax=high)
-    axes.plot(*deposit_points(ground).T, linestyle="none", marker=".", markersize=1.6, color="white")
+    _dots(axes, ground, "white")
     bar = figure.colorbar(image, ax=axes, location="bottom", fraction=0.05, pad=0.02, aspect=28)
     bar.ax.tick_params(labelsize=6, length=1.5, pad=1)
     bar.ax.locator_params(nbins=4)
     bar.set_label(shorten(unit, 24), fontsize=6, labelpad=0)
+
+
+def _dots(axes: "Axes", ground: Ground, colour: str) -> None:
+    """Mark the known deposits, which no channel holds."""
+    axes.plot(*deposit_points(ground).T, linestyle="none", marker=".", markersize=1.6, color=colour)
 
 
 def _letter(index: int) -> str:

@@ -135,19 +135,13 @@ def draw_curves(
     axes.legend(loc=place)
 
 
-def row_chart(
-    count: int, names: Sequence[str], *, height: float, margin: float, folded: bool = False
-) -> tuple["Figure", "Axes"]:
-    """Make a chart of one row a name, the first on top; ``height`` of a row and ``margin`` in inches.
-
-    Names are cut, or ``folded`` into two lines where rows are high enough for them.
-    """
+def row_chart(count: int, names: Sequence[str], *, height: float, margin: float) -> tuple["Figure", "Axes"]:
+    """Make a chart of one row a name, the first on top; ``height`` of a row and ``margin`` in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, margin + height * max(count, 1)), layout="constrained")
     axes = figure.subplots()
-    written = [_folded(name) if folded else shorten(name, 24) for name in names]
-    axes.set_yticks(range(count), written)
+    axes.set_yticks(range(count), [_wrapped(name) for name in names])
     axes.set_ylim(max(count, 1) - 0.4, -0.6)
     axes.grid(axis="x", color=GRID, linewidth=0.5)
     axes.locator_params(axis="x", nbins=5)  # more labels than that run into each other beside long names
@@ -156,13 +150,9 @@ def row_chart(
     return figure, axes
 
 
-def _folded(name: str) -> str:
-    r"""Break a name into at most two lines.
-
-    >>> _folded("(d) blocks, camps whole, with a dead zone of free pixels, and more")
-    '(d) blocks, camps whole, with\na dead zone of free pixels,…'
-    """
-    return "\n".join(textwrap.wrap(shorten(name, 58), 30, max_lines=2, placeholder=" …"))
+def _wrapped(name: str) -> str:
+    """Break a long name into two lines; what is longer still is cut."""
+    return textwrap.fill(shorten(name, 56), 30, max_lines=2, placeholder="…")
 
 
 def interval_plot(

@@ -57,6 +57,10 @@ class Ground:
         Points of the known deposits; ``camp`` where known.
     credit
         Data credit and run, printed below every map.
+    excluded
+        Polygons of excluded ground, which are hatched.
+    tenure
+        Polygons that somebody holds, which are outlined.
     """
 
     region: Region
@@ -68,6 +72,8 @@ class Ground:
     faults: "gpd.GeoDataFrame | None" = None
     deposits: "gpd.GeoDataFrame | None" = None
     credit: str = ""
+    excluded: "gpd.GeoDataFrame | None" = None
+    tenure: "gpd.GeoDataFrame | None" = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.plots.frame import Entry, Ground
-from gossan.plots.style import INK, OTHER_UNIT, clean, shorten, unit_colours
+from gossan.plots.style import INK, OTHER_UNIT, TENURE, clean, shorten, unit_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ __all__ = [
     "draw_deposits",
     "draw_faults",
     "draw_geology",
+    "draw_land",
     "draw_raster",
     "lines",
     "polygons",
@@ -135,6 +136,33 @@ def draw_faults(axes: "Axes", ground: Ground) -> list[Entry]:
         return []
     axes.add_collection(lines(ground.faults.geometry, colors=INK, linewidths=0.7, zorder=2), autolim=False)
     return [(Line2D([], [], color=INK, linewidth=0.9), "Fault")]
+
+
+def draw_land(axes: "Axes", ground: Ground) -> list[Entry]:
+    """Hatch the excluded ground and outline what somebody holds; returns their rows of the legend."""
+    from matplotlib.patches import Patch
+
+    entries: list[Entry] = []
+    if ground.excluded is not None and len(ground.excluded):
+        from shapely import union_all
+
+        whole = [union_all(ground.excluded.geometry.to_numpy())]  # overlapping hatches would make a grid
+        veil: dict[str, Any] = {"facecolor": "#ffffff", "alpha": 0.45, "linewidth": 0}
+        axes.add_collection(polygons(whole, zorder=2.2, **veil), autolim=False)
+        look: dict[str, Any] = {
+            "facecolor": "none",
+            "edgecolor": "#333333",
+            "linewidth": 0.5,
+            "hatch": "xxxx",
+        }
+        axes.add_collection(polygons(whole, zorder=2.3, **look), autolim=False)
+        entries.append((Patch(**look), "Excluded ground"))
+    if ground.tenure is not None and len(ground.tenure):
+        edge: dict[str, Any] = {"facecolor": "none", "edgecolor": TENURE, "linewidth": 1.0}
+        edge["linestyle"] = (0, (5, 2))
+        axes.add_collection(polygons(ground.tenure.geometry, zorder=2.5, **edge), autolim=False)
+        entries.append((Patch(**edge), f"Tenure ({ground.tenure['holder'].nunique()} holders)"))
+    return entries
 
 
 def draw_deposits(axes: "Axes", ground: Ground, *, size: float = 4.2) -> list[Entry]:

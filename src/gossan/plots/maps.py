@@ -14,6 +14,7 @@ from gossan.plots.ground import (
     draw_deposits,
     draw_faults,
     draw_geology,
+    draw_land,
     draw_raster,
     lines,
     polygons,
@@ -55,6 +56,7 @@ def target_map(
     targets: "gpd.GeoDataFrame",
     *,
     title: str = "Prospecting targets",
+    known: "gpd.GeoDataFrame | None" = None,
 ) -> "Figure":
     """Draw the numbered targets on the geology: the paper's Fig. 8.
 
@@ -67,6 +69,8 @@ def target_map(
         Squares that were scored: ``number``, ``score``, ``known_deposits``.
     targets
         Areas proposed, the best first: ``number``.
+    known
+        Areas with known deposits to outline instead, where targets were not chosen by their score but voted.
     """
     with style():
         units = list(unit_shares(ground))[:17]
@@ -74,12 +78,14 @@ def target_map(
             ground, title, width=5.0, rows=8 + sum(1 + 0.75 * (len(unit) > 20) for unit in units)
         )
         geology = draw_geology(sheet.axes, ground, alpha=0.85)
-        known = _known_ground(areas, targets)
+        found = "scores as high" if known is None else "is voted ore"
+        known = known if known is not None else _known_ground(areas, targets)
         marks = [
             *_outline(sheet, targets, NEW_TARGET, "-", "Target"),
-            *_outline(sheet, known, KNOWN_TARGET, "--", "Known ground that scores as high"),
+            *_outline(sheet, known, KNOWN_TARGET, "--", f"Known ground that {found}"),
             *draw_deposits(sheet.axes, ground),
             *draw_faults(sheet.axes, ground),
+            *draw_land(sheet.axes, ground),
             *_area_grid(sheet, areas),
         ]
         left = _write_numbers(sheet, ground, ((targets, NEW_TARGET), (known, KNOWN_TARGET)))
@@ -192,6 +198,7 @@ def score_map(ground: Ground, score: NDArray[np.floating[Any]], *, title: str = 
             entries.append((Patch(facecolor=tone, edgecolor=INK, linewidth=0.3), f"{name} ({span})"))
         entries.append((Patch(facecolor="white", edgecolor=FAINT, linewidth=0.4), "not scored"))
         marks = [*draw_deposits(sheet.axes, ground, size=3.2), *draw_faults(sheet.axes, ground)]
+        marks += draw_land(sheet.axes, ground)
         sheet.legend(("Class (share of ground)", entries), ("", marks))
     return sheet.figure
 

@@ -17,6 +17,7 @@ FAINT = "#8a8a8a"
 NEW_TARGET = "#b2182b"
 KNOWN_TARGET = "#08407e"
 OTHER_UNIT = "#dddddd"
+TENURE = "#7b3294"
 
 #: Paul Tol's schemes, made to be told apart with any colour vision: *light* carries black marks on
 #: top, so it fills maps; *bright* draws lines and symbols.

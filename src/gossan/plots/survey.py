@@ -13,6 +13,7 @@ from gossan.plots.ground import (
     draw_deposits,
     draw_faults,
     draw_geology,
+    draw_land,
     draw_raster,
     lines,
     unit_shares,
@@ -57,6 +58,7 @@ def samples_map(
             *_dots(sheet, ground, samples),
             *draw_deposits(sheet.axes, ground, size=4.0),
             *draw_faults(sheet.axes, ground),
+            *draw_land(sheet.axes, ground),
             *_outline(sheet, area),
         ]
         sheet.legend(("", marks), ("Rock units (share of ground)", geology))

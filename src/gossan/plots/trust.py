@@ -96,20 +96,22 @@ def calibration_plot(curve: Mapping[str, Any], *, title: str = "Calibration") ->
         figure, axes = square_chart(title)
         bins = _bins(curve)
         top = 0.0
+        counts = {number for *_, number, _, _ in bins}
         for probability, share, _, low, high in bins:
             if low is not None and high is not None:
                 axes.plot([probability] * 2, [low, high], color=BRIGHT[0], linewidth=1.4, alpha=0.6, zorder=2)
             axes.plot([probability], [share], color=BRIGHT[0], marker="o", markersize=5.5, zorder=3)
             top = max(top, probability, share, high or 0.0)
         top = min(1.0, 1.08 * top) or 1.0
-        numbers = [(row[0] / top, row[1] / top, f"{row[2]:g}") for row in bins if row[2] is not None]
-        _write_numbers(axes, numbers, top)
+        if len(counts) > 1:
+            numbers = [(row[0] / top, row[1] / top, f"{row[2]:g}") for row in bins if row[2] is not None]
+            _write_numbers(axes, numbers, top)
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)), label="perfect")
         axes.set(xlim=(0, top), ylim=(0, top))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set(
-            xlabel="probability of a known deposit (beside a point: its areas)",
+            xlabel=f"probability of a known deposit ({_of_bins(counts)})",
             ylabel="areas with a known deposit",
         )
         axes.legend(loc="upper left")
@@ -125,6 +127,12 @@ def _write_numbers(axes: "Axes", places: Sequence[tuple[float, float, str]], top
             at += 0.008
         taken.append((across, at))
         axes.annotate(text, (across * top, at * top), (5, 0), textcoords="offset points", fontsize=6.5)
+
+
+def _of_bins(counts: set[float | None]) -> str:
+    """Say how many areas a point stands for: once, where it is the same for all."""
+    alike = next(iter(counts)) if len(counts) == 1 else None
+    return "beside a point: its areas" if alike is None else f"each point: {alike:g} areas"
 
 
 def _bins(curve: Mapping[str, Any]) -> list[tuple[float, float, float | None, float | None, float | None]]:
@@ -238,7 +246,7 @@ def audit_plot(models: Mapping[str, Sequence[Score]], *, title: str = "Leakage a
     with style():
         labels = list(dict.fromkeys(label for rows in models.values() for label, _, _ in rows))
         height = 0.3 + 0.1 * len(models)
-        figure, axes = row_chart(len(labels), labels, height=height, margin=1.1, folded=True)
+        figure, axes = row_chart(len(labels), labels, height=height, margin=1.1)
         handles = []
         for k, (name, rows) in enumerate(models.items()):
             colour, _, marker = model_style(k)

@@ -66,7 +66,7 @@ def attention_map(rows: Sequence[Mapping[str, Any]], *, title: str = "Channel at
         figure = Figure(figsize=(WIDTH, 1.1 + 0.23 * max(1, len(factors))), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(np.ma.masked_invalid(table), cmap="cividis", aspect="auto")
-        axes.set_yticks(range(len(factors)), [shorten(name, 22) for name in factors])
+        axes.set_yticks(range(len(factors)), [shorten(name, 34) for name in factors])
         axes.set_xticks(range(len(branches)), [shorten(name, 14) for name in branches])
         axes.set_title(title)
         axes.tick_params(length=0)

@@ -8,6 +8,8 @@ in [0, 1], lengths in metres. Every probability is that of a *known* deposit. `S
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from gossan.report.land import Land, Walk
+
 __all__ = [
     "Applicability",
     "Attention",
@@ -90,6 +92,7 @@ class Metrics(TypedDict, total=False):
     rivals: dict[str, Any]
     paired: dict[str, Paired]
     leakage: Leakage | None
+    walk: dict[str, Any] | None
 
 
 class GridInfo(TypedDict, total=False):
@@ -257,7 +260,7 @@ class Threshold(TypedDict, total=False):
 
 
 class AuditRow(TypedDict, total=False):
-    """A model under one protocol: "paper", "random", "random, cut to size", "blocks" or "strict"."""
+    """A model under one protocol: "paper", "random", "random-cut", "blocks" or "strict"."""
 
     protocol: str
     label: str
@@ -433,12 +436,15 @@ class ReportModel(TypedDict, total=False):
     ``data`` counts what was read, kept and dropped, by source; ``targets`` are the rows of ``targets.csv``,
     the best first; ``version`` is the package's, or versions by name. ``captures``, ``confusion`` and
     ``audit`` are by model; ``looks`` counts how often the held-out scores were looked at, or says it.
-    ``next_samples`` are the rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element.
+    ``next_samples`` are the rows of `gossan.sheet.next_samples`, ``sample_units`` the unit of each element,
+    ``versions`` those of the libraries, ``inputs`` the SHA-256 of each file that was read.
     """
 
     format: int
     title: str
     version: str | dict[str, str]
+    versions: dict[str, str]
+    inputs: dict[str, str]
     project: dict[str, Any]
     crs: str
     grid: GridInfo
@@ -464,6 +470,8 @@ class ReportModel(TypedDict, total=False):
     looks: int | str | list[str] | None
     coverage: Coverage | None
     hidden: Hidden | None
+    land: Land | None
+    walk: Walk | None
     targets: list[dict[str, Any]]
     next_samples: list[dict[str, Any]]
     sample_units: dict[str, str]

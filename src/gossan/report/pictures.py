@@ -65,6 +65,8 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
         faults=layers.get("faults"),
         deposits=layers.get("deposits"),
         credit=_credit(report),
+        excluded=layers.get("excluded"),
+        tenure=layers.get("tenure"),
     )
     return Maps(
         ground, stack, bands["score"], bands["spread"], layers, _applicability(folder, bands["score"])
@@ -257,7 +259,9 @@ def _confusion_plan(report: ReportModel) -> Iterator[Plan]:
 
 
 def _screening_plan(report: ReportModel) -> Iterator[Plan]:
-    elements = (report.get("screening") or {}).get("rows") or []
+    elements = [
+        row for row in (report.get("screening") or {}).get("rows") or [] if row.get("auc") is not None
+    ]
     if elements:
         kept = ", ".join(row["element"] for row in elements if row.get("keep")) or "none"
         caption = "How well each element alone tells samples near known deposits from the others."

@@ -88,6 +88,12 @@ def _ground(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Rock unit", f"{named(row['rock_unit'])}{held}"
     if row.get("fault_m") is not None:
         yield "Nearest fault", f"{kilometres(row['fault_m'], 2)} from the centre{_trend(row)}"
+    if row.get("excluded_share"):
+        yield "Excluded", f"{percent(float(row['excluded_share']))} of its ground"
+    if row.get("tenure"):
+        share = row.get("tenure_share")
+        held = f" ({percent(float(share))} of the square)" if share is not None else ""
+        yield "Tenure", f"{named(row['tenure'])}{held}"
     known = row.get("nearest_known_m")
     yield "Nearest known deposit", "" if known is None else f"{kilometres(known, 2)} from the centre"
     if row.get("known_deposits"):

@@ -23,6 +23,9 @@ _RULES = {
     "empty": "Empty",
 }
 
+#: Holders of ground that are named; the others are counted.
+_HOLDERS = 6
+
 #: Columns that a terminal does without first, where it is too narrow.
 _FIRST_TO_GO = (
     "Column",
@@ -63,6 +66,7 @@ def _summary(found: Mapping[str, Any]) -> Table:
         ("Grid", _grid(grid)),
         ("Side of a window", _side(windows)),
         ("Windows to score (areas)", windows.get("areas")),
+        *_land(found.get("land") or {}),
         ("Areas with a deposit (ore)", windows.get("ore_areas")),
         ("Windows to train on", windows.get("training")),
         (
@@ -82,6 +86,21 @@ def _summary(found: Mapping[str, Any]) -> Table:
         if value is not None
     )
     return Table("What a run would work on", ("What", "Value"), cells)
+
+
+def _land(land: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Say what of the map is excluded, and who holds how much."""
+    if land.get("excluded_share") is not None:
+        shown = f"{number(land['excluded_km2'], 0)} km², {percent(land['excluded_share'])}"
+        yield "Excluded ground", shown
+        yield (
+            "Areas not ranked; ranked with a part excluded",
+            _pair(land["areas_excluded"], land["areas_cut"]),
+        )
+    held = land.get("tenure") or []
+    told = [f"{each['holder']} {number(each['km2'], 0)} km²" for each in held[:_HOLDERS]]
+    rest = [f"{len(held) - _HOLDERS} more"] if held[_HOLDERS:] else []
+    yield "Tenure on the map", ", ".join([*told, *rest]) or None
 
 
 def _of(counts: Mapping[str, Any] | None) -> str | None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gossan.report.budget import land_tables
 from gossan.report.model import ReportModel
+from gossan.report.sources import source_tables
 from gossan.report.table import Table, kilometres
 from gossan.report.trust_tables import trust_tables
 from gossan.report.why_tables import against, reasons, why_tables
@@ -24,6 +26,8 @@ TARGET_COLUMNS = {
     "area_km2": ("km²", 1, 1),
     "known_deposits": ("Known deposits", 0, 1),
     "nearest_known_m": ("Nearest known (km)", 1, 1000),
+    "excluded_share": ("Excluded (%)", 0, 0.01),
+    "tenure": ("Tenure", 0, 1),
     "easting": ("Easting (m)", 0, 1),
     "northing": ("Northing (m)", 0, 1),
     "longitude": ("Longitude (°)", 4, 1),
@@ -33,7 +37,6 @@ TARGET_COLUMNS = {
 #: The audit holds the random split too: then its own table says nothing more.
 NO_TABLE = Table("", (), ())
 
-SOURCES = ("samples", "deposits", "geology", "faults")
 BALANCE = {"smote": "SMOTE", "weights": "class weights", "batches": "balanced batches", "none": "nothing"}
 
 
@@ -43,13 +46,13 @@ def all_tables(report: ReportModel) -> dict[str, Table]:
         "targets": _targets(report),
         **trust_tables(report),
         **why_tables(report),
+        **land_tables(report),
         "balance": _balance(report),
         "design": _design(report),
-        "data": _data(report),
+        **source_tables(report),
         "screening": _screening(report),
         "leakage": _leakage(report) if not report.get("audit") else NO_TABLE,
         "settings": _settings(report),
-        "versions": _versions(report),
     }
     return {name: table for name, table in made.items() if table.rows}
 
@@ -59,6 +62,8 @@ def _targets(report: ReportModel) -> Table:
     columns = [name for name in TARGET_COLUMNS if any(row.get(name) is not None for row in targets)]
     if not any(row.get("known_deposits") for row in targets):
         columns = [name for name in columns if name != "known_deposits"]  # all are new: the words say so
+    idle = [name for name in ("excluded_share", "tenure") if not any(row.get(name) for row in targets)]
+    columns = [name for name in columns if name not in idle]
     why = any(reasons(row) or against(row) for row in targets)
     rows = tuple(
         tuple(_target_cell(row, name) for name in columns) + ((_why(row),) if why else ()) for row in targets
@@ -95,8 +100,10 @@ def _targets_note(report: ReportModel, columns: Sequence[str]) -> str:
 def _target_cell(row: Mapping[str, Any], name: str) -> str:
     _, digits, divisor = TARGET_COLUMNS[name]
     value = row.get(name)
-    if value is None:
+    if value is None or value == "":
         return NONE
+    if isinstance(value, str):
+        return named(value)
     text = number(float(value) / divisor, digits)
     return f"{text}, outside" if name == "applicability" and row.get("inside") is False else text
 
@@ -176,22 +183,6 @@ def _window_side(windows: Mapping[str, Any]) -> str | None:
     return ", ".join(part for part in parts if part) or None
 
 
-def _data(report: ReportModel) -> Table:
-    rows = []
-    data = report.get("data") or {}
-    for source in sorted(
-        data, key=lambda name: (SOURCES.index(name) if name in SOURCES else len(SOURCES), name)
-    ):
-        counts = data[source]
-        for name, value in flatten(counts):
-            rows.append((source, name.replace("_", " ").replace(".", ", ") or "rows", _counted(value)))
-    return Table("What was read, kept and dropped", ("Source", "What", "Count"), tuple(rows), text=2)
-
-
-def _counted(text: str) -> str:
-    return number(int(text)) if text.isdigit() else text
-
-
 def _screening(report: ReportModel) -> Table:
     screening = report.get("screening") or {}
     elements = sorted(screening.get("rows") or [], key=lambda row: -(row.get("auc") or 0))
@@ -211,6 +202,8 @@ def _screening(report: ReportModel) -> Table:
     note = screening.get("note") or ""
     if screening.get("protocol") == "strict":
         note = f"p is from a null in which every camp is moved; each fold screens anew on its own. {note}"
+    if not any(row.get("auc") is not None for row in elements):
+        rows = ()  # the screening was off or tested nothing: a table of dashes says less than a sentence
     return Table("Screening of elements", head, rows, text=2, note=note.strip())
 
 
@@ -237,10 +230,3 @@ def _leakage(report: ReportModel) -> Table:
 def _settings(report: ReportModel) -> Table:
     rows: Sequence[tuple[str, str]] = list(flatten(report.get("project") or {}))
     return Table("Every setting of the run", ("Setting", "Value"), tuple(rows), text=2)
-
-
-def _versions(report: ReportModel) -> Table:
-    version = report.get("version") or {}
-    versions = version if isinstance(version, Mapping) else {"gossan": version}
-    rows = tuple((str(name), str(value)) for name, value in versions.items())
-    return Table("Versions", ("Package", "Version"), rows, text=2)

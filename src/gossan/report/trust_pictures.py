@@ -22,6 +22,7 @@ def trust_charts(report: ReportModel) -> Iterator[Plan]:
     """Plan the charts of trust that the run has numbers for."""
     yield from _precision_plan(report)
     yield from _success_plan(report)
+    yield from _walk_plan(report)
     yield from _calibration_plan(report)
     yield from _area_plan(report)
     yield from _distance_plan(report)
@@ -64,6 +65,30 @@ def _success_plan(report: ReportModel) -> Iterator[Plan]:
             " says nothing of new ground and is not to be compared with the prediction rate.",
             "chart",
         )
+
+
+def _walk_plan(report: ReportModel) -> Iterator[Plan]:
+    curve, told = report.get("walk"), (report.get("metrics") or {}).get("walk") or {}
+    if not curve or not any(each is not None for each in curve.get("km2_per_deposit") or []):
+        return
+    at, even = {row["share"]: row for row in told.get("at") or []}, told.get("break_even") or {}
+    ends = (even["low"], even["high"]) if even.get("low") is not None else None
+    said = "; ".join(
+        f"in the best {percent(share)} of the areas {significant(row['km2_per_deposit'])} km²"
+        for share, row in at.items()
+        if row.get("km2_per_deposit") is not None
+    )
+    chance = told.get("chance_km2_per_deposit")
+    random = f"; at random {significant(chance)} km²" if chance is not None else ""
+    yield Plan(
+        "walk",
+        lambda: plots.walk_plot(curve, chance=chance, rank=even.get("rank"), interval=ends),
+        f"Ground to walk for each held-out deposit found: {said or 'none found in the best 20 %'}{random}.",
+        "What a deposit found takes, walking the open ground with the best scores first, had the known"
+        " deposits been unknown. Low is good; on the dotted line the ranking saves nothing. The band is 95 %,"
+        " by camps.",
+        "chart",
+    )
 
 
 def _calibration_plan(report: ReportModel) -> Iterator[Plan]:

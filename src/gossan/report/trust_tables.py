@@ -44,7 +44,7 @@ AS_GROUND = {
     "mean_log_rank": "Mean log rank",
 }
 #: The protocols of the audit, the loosest first.
-PROTOCOLS = ("paper", "random", "random, cut to size", "blocks", "strict")
+PROTOCOLS = ("paper", "random", "random-cut", "blocks", "strict")
 SHARES = (0.05, 0.10, 0.20)
 
 
@@ -79,7 +79,7 @@ def trust_tables(report: ReportModel) -> dict[str, Table]:
 def _models(report: ReportModel) -> Table:
     models = by_model(report)
     paired = (report.get("metrics") or {}).get("paired") or {}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for i, (name, summary) in enumerate(models.items()):
         auc, pair = summary.get("auc") or {}, paired.get(name) or {}
         minus = {"mean": pair.get("difference"), "ci95": pair.get("ci95")}
@@ -95,7 +95,7 @@ def _models(report: ReportModel) -> Table:
                 number(auc.get("sd_repeats")),
             )
         )
-    head = (
+    head: tuple[str, ...] = (
         "Model",
         _interval_head("AUC within folds", models.values()),
         "This run minus it",
@@ -111,6 +111,9 @@ def _models(report: ReportModel) -> Table:
         " Intervals are clustered by camp; the standard deviations (SD) over folds and repeats are of the AUC"
         " and are no interval."
     )
+    if not any((summary.get("auc") or {}).get("sd_repeats") is not None for summary in models.values()):
+        head, rows = head[:-1], [row[:-1] for row in rows]  # a single repeat has no spread
+        note = note.replace(" over folds and repeats are", " over folds are")
     measures = estimand(report)
     caption = f"The model and its rivals on held-out ground{f': {measures}' if measures else ''}"
     shown = tuple(rows) if any(models.values()) else ()
@@ -272,23 +275,30 @@ def _interpolation(report: ReportModel) -> Table:
         for row in given
     )
     head = ("Element", "Samples", "RMSE", "MAE", "Bias", "R²")
-    note = (
+    usual = (
         "Leave-one-out: each sample is predicted from all others; errors in the element's transformed unit."
-        f" {found.get('note') or ''}"
     )
-    return Table("How well elements are interpolated", head, rows, note=note.strip())
+    return Table("How well elements are interpolated", head, rows, note=found.get("note") or usual)
 
 
 def _tuning(report: ReportModel) -> Table:
     tuning = report.get("tuning") or {}
     rows = tuple(
-        (named(row.get("model") or NONE), choices(row.get("options")), choices(row.get("fold_choices")))
+        (named(row.get("model") or NONE), choices(row.get("options")), _of_folds(row.get("fold_choices")))
         for row in tuning.get("rows") or []
     )
     budget = tuning.get("budget")
     note = (
         ""
         if budget is None
-        else f"Every model had the same budget: {number(budget)} settings, on inner camps."
+        else f"Every model had the same budget, {number(budget)} setting{'' if budget == 1 else 's'}, chosen"
+        " on inner camps."
     )
     return Table("Tuning", ("Model", "Options", "Chosen by the folds"), rows, text=3, note=note)
+
+
+def _of_folds(chosen: Any) -> str:
+    """Write in how many folds options were chosen, or what each fold chose."""
+    if not isinstance(chosen, int):
+        return choices(chosen)
+    return f"in {chosen} fold{'' if chosen == 1 else 's'}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gossan.report.budget import land_sentences, walk_sentences
 from gossan.report.model import ReportModel
 from gossan.report.words import (
     FEW_CAMPS,
@@ -24,6 +25,7 @@ METHODS = {
     "distance": "beyond a distance from known deposits",
     "dissimilar": "among the ground least like known deposits",
 }
+UNKNOWN = "Barren means unknown: some of them may hold ore."
 KINDS = {
     "platt": "a two-parameter Platt fit on inner out-of-fold scores",
     "isotonic": "an isotonic fit on inner out-of-fold scores",
@@ -43,8 +45,11 @@ def sentences(report: ReportModel) -> dict[str, list[str]]:
         "barren": _barren(report),
         "influence": _influence(report),
         "attention": _attention(report),
+        "screening": _screening(report),
         "looks": _looks(report),
         "dense": _dense(report),
+        "land": land_sentences(report),
+        "walk": walk_sentences(report),
     }
 
 
@@ -147,9 +152,8 @@ def _calibration(report: ReportModel) -> list[str]:
     parts = [f"{label} {measure(summary[key])}" for key, label in names.items() if summary.get(key)]
     if parts:
         told.append(f"On held-out ground: {', '.join(parts)}.")
-    if told:
-        told.append("A probability is that of a known deposit, never that of one nobody has found.")
-    return [*told, *_one(fit, "note")]
+    last = "A probability is that of a known deposit, never that of one nobody has found."
+    return [*told, *(_one(fit, "note") or [last] * bool(told))]
 
 
 def _crossing(report: ReportModel) -> list[str]:
@@ -168,6 +172,8 @@ def _barren(report: ReportModel) -> list[str]:
     method, draws, chosen = barren.get("method"), barren.get("draws"), barren.get("chosen")
     if not method:
         return []
+    if method == "all":
+        return [f"Every barren window of the training ground is used. {UNKNOWN}"]
     count = f"{number(int(chosen))} barren" if chosen else "Barren"
     text = f"{count} training windows are drawn {METHODS.get(method, method)}"
     text += f", {barren['ratio']:g} for each with ore" if barren.get("ratio") else ""
@@ -175,7 +181,7 @@ def _barren(report: ReportModel) -> list[str]:
         text += f", in {number(draws)} draws"
         if (spread := barren.get("spread")) is not None:
             text += f" over which the AUC has a standard deviation of {significant(spread)}"
-    return [f"{text}. Barren means unknown: some of them may hold ore."]
+    return [f"{text}. {UNKNOWN}"]
 
 
 def _influence(report: ReportModel) -> list[str]:
@@ -190,18 +196,33 @@ def _influence(report: ReportModel) -> list[str]:
     if not leading:
         return ["No group of channels alone moves the held-out AUC by more than its spread."]
     named_rows = "; ".join(f"{named(row['group'])} ({significant(drop)})" for drop, row in leading)
-    return [f"The held-out AUC falls most when these are shuffled: {named_rows}."]
+    told = f"Shuffling these lowers the held-out AUC most, and by more than the loss varies: {named_rows}."
+    top = ranked[0][1]
+    if top is leading[0][1]:
+        return [told]
+    return [
+        f"{told} {named(top['group'])} costs more on average ({significant(ranked[0][0])}), but the"
+        " loss varies by more than that from fold to fold."
+    ]
 
 
 def _attention(report: ReportModel) -> list[str]:
     attention = report.get("attention") or {}
     if not attention.get("rows"):
         return []
-    return [
+    return _one(attention, "note") or [
         "Attention weights are a diagnostic of the network and no cause: a factor with a high weight need not"
-        " matter to the score.",
-        *_one(attention, "note"),
+        " matter to the score."
     ]
+
+
+def _screening(report: ReportModel) -> list[str]:
+    """Say why there is no table of the screening, where elements were kept without being tested."""
+    rows = (report.get("screening") or {}).get("rows") or []
+    if not rows or any(row.get("auc") is not None for row in rows):
+        return []
+    kept = ", ".join(named(row["element"]) for row in rows if row.get("keep"))
+    return [f"Elements were not screened; the model sees all {number(len(rows))}: {kept}."]
 
 
 def _looks(report: ReportModel) -> list[str]:

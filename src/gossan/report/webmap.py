@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from gossan.report.model import ReportModel
 from gossan.report.plan import Maps
 from gossan.report.screen import Screen, distinct, fit_coordinates, make_screen, palette_png
-from gossan.report.webvectors import area_data, deposit_data, fault_data, kilometre_grid, sample_data
+from gossan.report.webvectors import (
+    area_data,
+    deposit_data,
+    fault_data,
+    kilometre_grid,
+    land_data,
+    sample_data,
+    unit_data,
+)
 from gossan.report.words import named, number
 
 if TYPE_CHECKING:
@@ -78,9 +86,11 @@ def web_map(report: ReportModel, maps: Maps) -> WebMap:
     shown = {
         "areas": area_data(report, maps, crs),
         "faults": fault_data(maps, crs, resolution),
+        "units": unit_data(maps, crs, resolution),
         "deposits": deposit_data(maps, crs),
         "samples": samples,
         "grid": kilometre_grid(maps.ground.region, crs),
+        **land_data(maps, crs, resolution),
     }
     data = {
         "bounds": screen.corners,
@@ -121,7 +131,10 @@ def _overlays(shown: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
         ("areas", "Numbered areas", True, bool(shown["areas"]["rows"])),
         ("deposits", "Known deposits", True, bool(shown["deposits"])),
         ("faults", "Faults", True, bool(shown["faults"])),
+        ("units", "Outlines of rock units", False, bool(shown["units"])),
         ("samples", "Samples", False, bool(shown["samples"]["points"])),
+        ("excluded", "Excluded ground", True, bool(shown.get("excluded"))),
+        ("tenure", "Tenure", True, bool(shown.get("tenure"))),
         ("grid", "Kilometre grid", True, True),
     )
     return [(key, name, on) for key, name, on, there in listed if there]
@@ -226,8 +239,12 @@ def _geology(maps: Maps) -> Iterator[Raster]:
         place[k] = position
     known = np.where((classes >= 0) & (classes < len(names)), classes, -1)
     palette = _bytes(np.array([to_rgb(colours.get(names[k], OTHER_UNIT)) for k in order]))
-    labels = [f"{named(names[k])} ({100 * shares.get(names[k], 0.0):.0f} %)" for k in order]
+    labels = [f"{named(names[k])} ({_share(shares.get(names[k], 0.0))})" for k in order]
     yield Raster("geology", "Geology", "Ground", place[known], palette, labels=labels)
+
+
+def _share(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
 
 
 def _bytes(tones: Any) -> list[Colour]:

@@ -15,7 +15,15 @@ from gossan.report.words import named
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["area_data", "deposit_data", "fault_data", "kilometre_grid", "sample_data"]
+__all__ = [
+    "area_data",
+    "deposit_data",
+    "fault_data",
+    "kilometre_grid",
+    "land_data",
+    "sample_data",
+    "unit_data",
+]
 
 #: What the page says of an area: column, label, decimals; text has none.
 FIELDS: tuple[tuple[str, str, int | None], ...] = (
@@ -34,6 +42,10 @@ REASONS = ("for_1", "for_2", "for_3", "against_1")
 PERCENTILES = (50, 75, 90, 95, 98)
 #: More points than these make a page slow; then every k-th is shown, and the page says so.
 MOST_SAMPLES = 20_000
+#: Points that the outlines of rock units may have together; beyond them they are drawn more coarsely.
+MOST_POINTS = 60_000
+#: Values of samples that the page holds to show them one by one; beyond them a sample shows its class.
+MOST_VALUES = 400_000
 #: Lines of the kilometre grid along the longer side, about.
 _LINES = 7
 
@@ -63,9 +75,41 @@ def area_data(report: ReportModel, maps: Maps, crs: str) -> dict[str, Any]:
                 "values": [_value(known.get(column)) for column, _, _ in FIELDS],
                 "outside": bool(known.get("inside") is not None and not known["inside"]),
                 "reasons": [named(known[key]) if _said(known.get(key)) else "" for key in REASONS],
+                **_land_of(known),
             }
         )
     return {"fields": [[label, digits] for _, label, digits in FIELDS], "rows": rows}
+
+
+def _land_of(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how much of an area is excluded and who holds it, where a run knows either."""
+    share, holder = _value(known.get("excluded_share")), known.get("tenure")
+    told: dict[str, Any] = {"excluded": round(100 * share)} if share else {}
+    return told | {"tenure": named(holder)} if _said(holder) else told
+
+
+def land_data(maps: Maps, crs: str, resolution: float) -> dict[str, Any]:
+    """Return excluded ground and tenure as rings of latitude and longitude, by polygon the outer one first.
+
+    A run that has neither has no keys. Bends under half a pixel are left out, and what lies off the map.
+    """
+    import shapely
+
+    found: dict[str, Any] = {}
+    for key, label in (("excluded", "source"), ("tenure", "holder")):
+        shapes = maps.layers.get(key)
+        if shapes is None:
+            continue
+        inside = shapely.clip_by_rect(shapes.geometry.to_numpy(), *maps.ground.region)
+        simple = shapely.simplify(inside, resolution / 2)
+        rows = [
+            {"name": named(name), "rings": rings}
+            for name, shape in zip(shapes[label].astype(str), simple, strict=True)
+            for rings in _rings(_polygons(shape), crs)
+        ]
+        if rows:
+            found[key] = rows
+    return found
 
 
 def _value(value: Any) -> float | None:
@@ -97,6 +141,59 @@ def fault_data(maps: Maps, crs: str, resolution: float) -> list[list[list[float]
     return [part.tolist() for part in np.split(degrees, cuts)]
 
 
+def unit_data(maps: Maps, crs: str, resolution: float) -> list[dict[str, Any]]:
+    """Return the outlines of every rock unit inside the map: its name, and the rings of each of its parts.
+
+    The first ring of a part is its outside, others are holes; points are latitude and longitude. Borders are
+    drawn without bends under half a px, more coarsely where there are too many, and neighbours keep them in
+    common.
+    """
+    import shapely
+
+    geology = maps.ground.geology
+    if geology is None or not len(geology):
+        return []
+    clipped = shapely.clip_by_rect(geology.geometry.to_numpy(), *maps.ground.region)
+    parts, of = shapely.get_parts(clipped, return_index=True)
+    areal = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    parts, of = parts[areal], of[areal]
+    tolerance = resolution / 2
+    while (
+        shapely.get_num_coordinates(
+            drawn := shapely.coverage_simplify(parts, tolerance, simplify_boundary=False)
+        ).sum()
+        > MOST_POINTS
+        and tolerance < 64 * resolution
+    ):
+        tolerance *= 2
+    names = geology["unit"].astype(str).to_numpy()[of]
+    return [
+        {"name": named(unit), "parts": _rings(drawn[names == unit], crs)} for unit in dict.fromkeys(names)
+    ]
+
+
+def _polygons(shape: Any) -> NDArray[Any]:
+    """Return the polygons of a shape, whatever else clipping has left of it."""
+    import shapely
+
+    parts = shapely.get_parts(shape)
+    return np.asarray(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
+
+
+def _rings(polygons: NDArray[Any], crs: str) -> list[list[list[list[float]]]]:
+    """Return the rings of each polygon, rounded to a metre (1e-5 degrees)."""
+    import shapely
+
+    parts = shapely.get_parts(polygons)
+    rings, part = shapely.get_rings(parts[~shapely.is_empty(parts)], return_index=True)
+    points, of = shapely.get_coordinates(rings, return_index=True)
+    degrees = np.round(to_degrees(points[:, 0], points[:, 1], crs)[:, ::-1], 5)
+    split: list[list[list[list[float]]]] = [[] for _ in range(part.max(initial=-1) + 1)]
+    for which, ring in zip(part, np.split(degrees, np.flatnonzero(np.diff(of)) + 1), strict=False):
+        split[which].append(ring.tolist())
+    return split
+
+
 def deposit_data(maps: Maps, crs: str) -> list[dict[str, Any]]:
     """Return the known deposits inside the map, with their names."""
     deposits = maps.ground.deposits
@@ -115,13 +212,17 @@ def deposit_data(maps: Maps, crs: str) -> list[dict[str, Any]]:
 
 
 def sample_data(samples: "gpd.GeoDataFrame | None", units: Mapping[str, str], crs: str) -> dict[str, Any]:
-    """Return the samples, and by element the class of every sample as one digit, ``-`` where missing."""
+    """Return the samples, and by element the class of every sample as one digit, ``-`` where missing.
+
+    Where they are not too many, the values stand beside the classes, in three digits.
+    """
     empty = {"points": [], "elements": [], "shown": 0, "all": 0, "percentiles": PERCENTILES}
     if samples is None or not len(samples):
         return empty
     step = math.ceil(len(samples) / MOST_SAMPLES)
     thinned = samples.iloc[::step]
     points = to_degrees(thinned.geometry.x, thinned.geometry.y, crs)[:, ::-1]
+    with_values = len(thinned) * (samples.shape[1] - 1) <= MOST_VALUES
     elements = []
     for name in samples.columns.drop("geometry"):
         values = samples[name].to_numpy(dtype=np.float64)
@@ -136,6 +237,7 @@ def sample_data(samples: "gpd.GeoDataFrame | None", units: Mapping[str, str], cr
                 "unit": named(unit),
                 "breaks": [f"{edge:.3g}" for edge in breaks],
                 "classes": _classes(values[::step], breaks),
+                "values": _values(values[::step]) if with_values else [],
             }
         )
     return empty | {
@@ -150,6 +252,11 @@ def _classes(values: NDArray[np.float64], breaks: NDArray[np.float64]) -> str:
     """Class each value by the breaks: one digit a value; a value on a break is of the class above it."""
     digits = np.searchsorted(breaks, values, side="right").astype("U1")
     return "".join(np.where(np.isfinite(values), digits, "-").tolist())
+
+
+def _values(values: NDArray[np.float64]) -> list[float | None]:
+    """Return values in three digits; none where missing."""
+    return [float(f"{value:.3g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
 def kilometre_grid(region: tuple[float, float, float, float], crs: str) -> list[dict[str, Any]]:

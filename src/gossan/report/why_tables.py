@@ -41,11 +41,12 @@ def _influence(report: ReportModel) -> Table:
         for row in ranked
     )
     head = ("Rank", "Group", "Channels", "AUC lost", "SD")
+    usual = "Loss of held-out AUC when the channels of a group are shuffled together."
     note = (
-        "Loss of held-out AUC when the channels of a group are shuffled together. A loss near 0 or below says"
-        f" that the others carry the same or that the group carries nothing. {influence.get('note') or ''}"
+        f"{influence.get('note') or usual} A loss near 0 or below says that the others carry the same or that"
+        " the group carries nothing."
     )
-    return Table("Influence of groups of channels", head, rows, text=3, note=note.strip())
+    return Table("Influence of groups of channels", head, rows, text=3, note=note)
 
 
 def _reasons(report: ReportModel) -> Table:
@@ -60,7 +61,7 @@ def _reasons(report: ReportModel) -> Table:
         )
         for row in targets
     )
-    head = ("Area", "For it", "second", "third", "Against it", *(("Agreement",) if agreement else ()))
+    head = ("Area", "For it", "Second", "Third", "Against it", *(("Agreement",) if agreement else ()))
     note = "Groups whose channels raise or lower the score of the area most, beside the training ground."
     if agreement:
         note += " Agreement: share of the network's branches that vote alike."

@@ -40,7 +40,7 @@ TOLD = 3  # rivals that are told of one by one, the best first; the tables have 
 FEW_CAMPS, MANY_CAMPS = 8, 12
 
 #: What has intervals by camps, and the keys that hold them.
-JUDGED = ("metrics", "balance", "audit", "curves", "captures")
+JUDGED = ("metrics", "balance", "audit", "curves", "captures", "walk", "land")
 INTERVALS = ("ci95", "low", "high")
 
 #: Classes of letters that change the direction of the words around them.
@@ -446,12 +446,12 @@ def _coverage(report: ReportModel) -> str:
     known, predicted, budget = coverage.get("known"), coverage.get("predicted"), coverage.get("budget")
     if not known or predicted is None or budget is None:
         return ""
+    opened = "open " if (report.get("land") or {}).get("excluded_share") else ""
     text = (
-        f"The best {percent(budget)} of the ground holds {predicted} of {known} known deposits as predicted"
-        f" by models that were not trained there; chance would give about {budget * known:.2g}."
+        f"The best {percent(budget)} of the {opened}ground holds {predicted} of {known} known deposits as"
+        f" predicted by models that were not trained there; chance would give about {budget * known:.2g}."
     )
-    fitted = coverage.get("fitted")
-    if fitted is not None:
+    if (fitted := coverage.get("fitted")) is not None:
         text += (
             f" The final model, which was trained on them, covers {fitted}: that is fitted, and no evidence."
         )

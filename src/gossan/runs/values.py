@@ -193,7 +193,7 @@ def _encode_dataset(dataset: "xr.Dataset", save: Save) -> dict[str, Any]:
         return {
             str(name): [
                 list(source[name].dims),
-                _encode_array(_no_objects(source[name].values), save),
+                _encode_axes(_no_objects(source[name].values), save),
                 dict(source[name].attrs),
             ]
             for name in names
@@ -206,6 +206,12 @@ def _encode_dataset(dataset: "xr.Dataset", save: Save) -> dict[str, Any]:
         coords=variables([name for name in dataset.coords if name not in made], dataset.coords),
         attrs=encode(dict(dataset.attrs), save),
     )
+
+
+def _encode_axes(values: NDArray[Any], save: Save) -> dict[str, Any]:
+    """Keep an array as it lies in memory, with the order of its axes there."""
+    order = sorted(range(values.ndim), key=lambda axis: -abs(values.strides[axis]))
+    return _encode_array(values.transpose(order), save) | {"axes": order}
 
 
 def _no_objects(values: NDArray[Any]) -> NDArray[Any]:
@@ -232,6 +238,11 @@ def _decode_dataset(tree: Mapping[str, Any], load: Load) -> Any:
     return xr.Dataset(variables(tree["data"]), coords=coords, attrs=decode(tree["attrs"], load))
 
 
+def _decode_array(tree: Mapping[str, Any], load: Load) -> NDArray[Any]:
+    values = load(tree["file"], False)
+    return values.transpose(np.argsort(tree["axes"])) if "axes" in tree else values
+
+
 _ENCODERS: Mapping[str, Callable[[Any, Save], dict[str, Any]]] = {
     "pandas.DataFrame": _encode_frame,
     "geopandas.GeoDataFrame": _encode_frame,
@@ -241,7 +252,7 @@ _ENCODERS: Mapping[str, Callable[[Any, Save], dict[str, Any]]] = {
 
 _DECODERS: Mapping[str, Callable[[Mapping[str, Any], Load], Any]] = {
     "float": lambda tree, load: float(tree["value"]),
-    "array": lambda tree, load: load(tree["file"], False),
+    "array": _decode_array,
     "frame": _decode_frame,
     "column": _decode_column,
     "geometry": _decode_geometry,

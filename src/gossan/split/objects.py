@@ -115,6 +115,8 @@ class Split:
             shared = sum(int(windows_that_overlap(windows, *fold).sum()) for fold in self.folds)
             return f"near known, not spatial: {shared} of {tested} test windows share pixels with training"
         check_folds(windows, self.folds, dead_zone=self.dead_zone, camp=camp)
+        if not self.dead_zone:
+            return "no test window shares a pixel with training, and no camp is on both sides"
         gap = min(gap_between(windows, train, test) for train, test in self.folds)
         return (
             f"no test window shares a pixel with training: in {len(self.folds)} folds the smallest gap is "

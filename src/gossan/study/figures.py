@@ -116,4 +116,4 @@ def _targets(
         f"Areas voted ore, never trained on: {int((called & held).sum())} of {int(held.sum())} with known "
         f"deposits, {len(new)} others"
     )
-    return plots.target_map(ground, squares, new, title=title)
+    return plots.target_map(ground, squares, new, title=title, known=squares[called & held])

@@ -9,6 +9,7 @@ from gossan import io
 from gossan.config import Project, to_toml
 from gossan.errors import UsageError
 from gossan.models.training import resolve
+from gossan.pipeline.land import without_land
 from gossan.pipeline.plan import survey_tasks
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.run import default_folder, input_files, make_runner, no_report, workers_of
@@ -99,6 +100,7 @@ def study(
         As `gossan.run` does.
     """
     _check(tables, seeds, protocols)
+    project = without_land(project, "study")
     folder = Path(out) if out is not None else default_folder(project)
     files = input_files(project)
     inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
@@ -163,7 +165,8 @@ def _write(
 def _head(grid: Grid) -> str:
     """Say with what a table was made."""
     project, schedule = grid.project, resolve(grid.project.training)
-    depth = f", first {project.model.depth} blocks of each backbone" if project.model.depth else ""
+    kept = project.model.depth
+    depth = f", first {'block' if kept == 1 else f'{kept} blocks'} of each backbone" if kept else ""
     smoke = grid.seeds < SMOKE_SEEDS or schedule.epochs < SMOKE_EPOCHS
     return (
         ("**Smoke: too few seeds or epochs to conclude from.** " if smoke else "")

@@ -113,6 +113,24 @@
     if (current) current.overlay.setOpacity(opacity.value / 100).addTo(map);
     drawLegend(raster);
   };
+  const unitAt = (place) => {
+    // the rock unit at a place: it lies in an odd number of the rings of one of the unit's parts
+    const y = place.lat, x = place.lng;
+    const holds = (part) => {
+      if (!part.box) part.box = L.latLngBounds(part[0]);
+      if (!part.box.contains(place)) return false;
+      let odd = false;
+      part.forEach((ring) => {
+        for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+          const [low, left] = ring[i], [high, right] = ring[j];
+          if (low > y !== high > y && x < (right - left) * (y - low) / (high - low) + left) odd = !odd;
+        }
+      });
+      return odd;
+    };
+    const found = data.units.find((unit) => unit.parts.some(holds));
+    return found ? found.name : "";
+  };
   chosen.addEventListener("change", choose);
   opacity.addEventListener("input", () => {
     say(at("map-opacity-said"), opacity.value + " %");
@@ -137,7 +155,7 @@
     group.bindTooltip(brief, { sticky: true });
     group.on("mouseover", (event) => event.layer.setStyle({ weight: look.weight + 1.6 }));
     group.on("mouseout", (event) => event.layer.setStyle({ weight: look.weight }));
-    group.on("click", (event) => { L.DomEvent.stop(event); show(event.layer.row.number); });
+    group.on("click", (event) => { L.DomEvent.stop(event); show(event.layer.row.number, event.latlng); });
     return group;
   };
   const badges = [];
@@ -190,15 +208,36 @@
   // ---- what is known of an area
   const info = at("map-info"), ring = L.polygon([], { weight: 4, color: "#111", dashArray: "2 6", fill: false, interactive: false, renderer: canvas });
   const casing = L.polygon([], { weight: 7, color: "#fff", fill: false, interactive: false, renderer: canvas });
-  const show = (number) => {
+  const light = L.polygon([], { weight: 2.5, color: "#111", fillColor: "#ffd400", fillOpacity: 0.25, interactive: false, renderer: canvas });
+  const tell = (title, pairs) => {
+    // what was clicked, where it is no area
+    [casing, ring].forEach((each) => each.remove());
+    const list = make("dl");
+    pairs.forEach(([name, text]) => list.append(make("dt", name), make("dd", text)));
+    info.replaceChildren(make("h4", title), list);
+  };
+  const lighten = (name) => {
+    // the whole unit, wherever it crops out
+    light.remove();
+    const unit = data.units.find((each) => each.name === name);
+    if (unit && groups.units && map.hasLayer(groups.units)) light.setLatLngs(unit.parts).addTo(map);
+  };
+  const show = (number, place) => {
     const row = byNumber.get(number);
     if (!row) return false;
+    const unit = unitAt(place || middle(row));
+    lighten(place ? unit : "");
     const list = make("dl"), add = (name, text) => list.append(make("dt", name), make("dd", text));
-    data.areas.fields.forEach(([name, count], k) => { if (row.values[k] !== null) add(name, digits(row.values[k], count)); });
-    if (row.outside) add("Applicability", "outside: unlike anything the model was trained on");
-    const speaking = row.reasons.slice(0, 3).filter(Boolean);
+    const speaking = row.reasons.slice(0, 3).filter(Boolean), known = data.areas.fields.map(([name, count], k) => [name, row.values[k], count]);
+    const write = ([name, value, count]) => { if (value !== null) add(name, digits(value, count)); };
+    known.slice(0, 2).forEach(write);  // the score and its spread, then why, then the rest
+    if (row.excluded) add("Excluded ground", row.excluded + " %");
+    if (row.tenure) add("Tenure", row.tenure);
     if (speaking.length) add("For it", speaking.join(" · "));
     if (row.reasons[3]) add("Against it", row.reasons[3]);
+    if (row.outside) add("Applicability", "outside: unlike anything the model was trained on");
+    if (unit) add(place ? "Rock unit here" : "Rock unit at the centre", unit);
+    known.slice(2).forEach(write);
     const title = make("h4", row.rank ? "Target " + row.number + " (rank " + row.rank + ")" : "Area " + row.number);
     info.replaceChildren(title, list);
     const links = make("p");
@@ -239,9 +278,17 @@
       const k = one ? one.classes[n] : "0", there = k !== "-";
       const dot = L.circleMarker(place, { renderer: canvas, radius: there && one ? sizes[+k] : 2, weight: 0.7, color: "#222",
         fillColor: there && one ? tones[+k] : "#ffffff", fillOpacity: there ? 0.95 : 0 });
-      dot.said = one ? (there ? told(one, +k) : "missing") : "sample";
+      const value = one && one.values.length ? one.values[n] : null;
+      dot.said = !one ? "sample" : !there ? "missing" : value === null ? told(one, +k)
+        : digits(value, 12).replace(/\.?0+$/, "") + (one.unit ? " " + one.unit : "") + " (" + classes()[+k] + ")";
+      dot.n = n;
       return dot;
     }));
+    group.on("click", (event) => {
+      L.DomEvent.stop(event);
+      tell("Sample", data.samples.elements.filter((each) => each.values.length).map((each) => [each.name,
+        each.values[event.layer.n] === null ? "missing" : short(each.values[event.layer.n]) + (each.unit ? " " + each.unit : "")]));
+    });
     group.bindTooltip((dot) => make("span", (one ? one.name + ": " : "") + dot.said), { sticky: true });
     const key = at("map-samples");
     key.replaceChildren();
@@ -260,24 +307,78 @@
     }
     return group;
   };
+  const gridLabels = [];
+  const along = (each) => {
+    // where a grid line enters the view: its label stands there, at the lower or the left edge
+    const east = each.label.endsWith("E"), size = map.getSize(), edge = east ? size.y - 20 : 58;
+    const points = each.line.map((place) => map.latLngToContainerPoint(place));
+    const beyond = (point) => east ? point.y - edge : edge - point.x;  // above 0: out of sight
+    if (beyond(points[0]) <= 0) return each.line[0];
+    const k = points.findIndex((point) => beyond(point) <= 0);
+    if (k < 1) return null;
+    const share = beyond(points[k - 1]) / (beyond(points[k - 1]) - beyond(points[k])), one = points[k - 1], other = points[k];
+    return map.containerPointToLatLng([one.x + share * (other.x - one.x), one.y + share * (other.y - one.y)]);
+  };
+  const moveGridLabels = () => gridLabels.forEach(([mark, each]) => {
+    const place = along(each);
+    mark.setOpacity(place ? 1 : 0);
+    if (place) mark.setLatLng(place);
+  });
+  map.on("moveend zoomend resize", moveGridLabels);
+  const gridMark = (each) => {
+    const mark = L.marker(each.line[0], { interactive: false, keyboard: false,
+      icon: L.divIcon({ className: "plain", html: make("span", each.label), iconSize: [52, 14], iconAnchor: each.label.endsWith("E") ? [26, -3] : [54, 7] }) });
+    gridLabels.push([mark, each]);
+    return mark;
+  };
+  map.createPane("land").style.zIndex = 410;  // hatching above the layers; the pointer goes through to the areas
+  map.getPane("land").style.pointerEvents = "none";
+  const hatch = () => {
+    const draw = (tag, attributes, inside) => {
+      const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
+      if (inside) element.append(...inside);
+      return element;
+    };
+    if (!at("land-hatch")) box.append(draw("svg", { width: 0, height: 0, "aria-hidden": "true", style: "position:absolute" }, [
+      draw("pattern", { id: "land-hatch", patternUnits: "userSpaceOnUse", width: 9, height: 9, patternTransform: "rotate(45)" }, [
+        draw("rect", { width: 9, height: 9, fill: "#fff", "fill-opacity": 0.2 }),
+        draw("path", { d: "M0 0H9M0 0V9", stroke: "#111", "stroke-width": 1.1 })])]));
+    return "url(#land-hatch)";
+  };
+  const holders = (look) => L.featureGroup(data.tenure.map((each) => {
+    const shape = L.polygon(each.rings, { ...look, fill: false, renderer: canvas });
+    shape.said = "Tenure: " + each.name;
+    shape.on("click", (event) => { L.DomEvent.stop(event); info.replaceChildren(make("h4", shape.said)); });
+    return shape;
+  })).bindTooltip((shape) => make("bdi", shape.said), { sticky: true });
   const makers = {
     grid: () => L.layerGroup(data.grid.flatMap((each) => [
       L.polyline(each.line, { pane: "grid", weight: 0.6, color: "#777", dashArray: "1 4", interactive: false, renderer: L.svg({ pane: "grid" }) }),
-      L.marker(each.line[0], { interactive: false, keyboard: false,
-        icon: L.divIcon({ className: "plain", html: make("span", each.label), iconSize: [52, 14], iconAnchor: each.label.endsWith("E") ? [26, -3] : [54, 7] }) }),
+      gridMark(each),
     ])),
     areas: () => outline(rows, quiet),
     faults: () => L.layerGroup([L.polyline(data.faults, { weight: 3.2, color: "#fff", opacity: 0.7, interactive: false, renderer: canvas }),
-      L.polyline(data.faults, { weight: 1.4, color: "#1a1a1a", interactive: false, renderer: canvas })]),
+      L.polyline(data.faults, { weight: 1.4, color: "#1a1a1a", renderer: canvas }).bindTooltip("Fault", { sticky: true })]),
     samples: points,
+    excluded: () => L.layerGroup(data.excluded.map((each) => L.polygon(each.rings, { pane: "land", weight: 1.2, color: "#111",
+      fillColor: hatch(), fillOpacity: 1, interactive: false, renderer: L.svg({ pane: "land" }) }))),
+    tenure: () => L.layerGroup([holders({ weight: 4.4, color: "#fff", interactive: false }), holders({ weight: 2.2, color: "#7b3294", dashArray: "8 4" })]),
     deposits: () => L.featureGroup(data.deposits.map((each) => {
       const dot = L.circleMarker(each.at, { renderer: canvas, radius: 5, weight: 1.2, color: "#111", fillColor: "#ffd400", fillOpacity: 1 });
       dot.said = each.name || "Known deposit";
       return dot;
-    })).bindTooltip((dot) => make("bdi", dot.said)),
+    })).bindTooltip((dot) => make("bdi", dot.said)).on("click", (event) => {
+      L.DomEvent.stop(event);
+      const [east, north] = project(event.layer.getLatLng()), unit = unitAt(event.layer.getLatLng());
+      tell("Known deposit", [["Name", event.layer.said], ["Easting (m)", digits(east, 0)], ["Northing (m)", digits(north, 0)],
+        ...(unit ? [["Rock unit here", unit]] : [])]);
+    }),
+    units: () => L.layerGroup(data.units.map((unit) => L.polyline(unit.parts.flat(),
+      { weight: 1, color: "#4a3526", interactive: false, renderer: canvas }))),
     targets: () => L.layerGroup([outline(targets, { ...loud, weight: 5, color: "#fff", interactive: false }), outline(targets, loud), marks(targets)]),
   };
-  const order = ["grid", "areas", "faults", "targets", "samples", "deposits"], groups = {};
+  const order = ["grid", "units", "excluded", "areas", "faults", "tenure", "targets", "samples", "deposits"], groups = {};
   const raise = (layer) => { if (layer.eachLayer) layer.eachLayer(raise); else if (layer.bringToFront) layer.bringToFront(); };
   const toggle = (key) => {
     const on = at("show-" + key).checked;
@@ -286,6 +387,8 @@
     if (key === "samples") at("map-samples").hidden = !on;
     order.forEach((each) => { if (each !== "grid" && groups[each] && map.hasLayer(groups[each])) raise(groups[each]); });
     if (key === "areas") nameAreas();
+    if (key === "units") lighten("");
+    if (key === "grid" && on) moveGridLabels();
   };
   const keys = order.filter((key) => at("show-" + key));
   keys.forEach((key) => {
@@ -303,13 +406,19 @@
   // ---- the pointer, or with the keyboard the middle of the map
   const pointer = at("map-pointer");
   const here = (place) => {
-    const [east, north] = project(place), value = under(place);
+    const [east, north] = project(place), unit = unitAt(place);
+    const value = [under(place), chosen.value === "geology" ? "" : unit].filter(Boolean).join("  ·  ");
     const inside = whole.contains(place);
     say(pointer, (inside ? "E " + digits(east, 0) + " m, N " + digits(north, 0) + " m (" + data.crs + ")  ·  " : "")
       + Math.abs(place.lat).toFixed(5) + "° " + (place.lat < 0 ? "S" : "N") + ", "
       + Math.abs(place.lng).toFixed(5) + "° " + (place.lng < 0 ? "W" : "E") + " (WGS 84)" + (value ? "  ·  " + value : ""));
   };
   let pointed = false;
+  map.on("click", (event) => {
+    const unit = unitAt(event.latlng);
+    lighten(unit);
+    if (unit) tell("Rock unit", [["Name", unit]]);
+  });
   map.on("mousemove", (event) => { pointed = true; here(event.latlng); });
   map.on("mouseout", () => { pointed = false; });
   map.on("move", () => { if (!pointed) here(map.getCenter()); });
@@ -317,9 +426,11 @@
   // ---- search, and links between the table and the map
   at("map-search").addEventListener("submit", (event) => {
     event.preventDefault();
-    const given = at("map-number").value.trim(), number = Number(given);
+    const given = at("map-number").value.trim(), rank = /^#\s*(\d+)$/.exec(given);
+    const target = rank && targets.find((row) => row.rank === Number(rank[1]));
+    const number = rank ? (target ? target.number : NaN) : Number(given);
     say(at("map-found"), move(number) ? "Shown: " + (byNumber.get(number).rank ? "target " : "area ") + number + "."
-      : "No area has the number " + given + ".");
+      : rank ? "No target has the rank " + rank[1] + "." : "No area has the number " + given + ".");
   });
   at("map-whole").addEventListener("click", () => map.fitBounds(whole, { animate: false, padding: [18, 18] }));
   document.addEventListener("click", (event) => {
@@ -344,5 +455,5 @@
   nameAreas();
   here(map.getCenter());
   follow();
-  at("map").gossan = { map: map, show: show, move: move, project: project, under: under, groups: groups };
+  at("map").gossan = { map: map, show: show, move: move, project: project, under: under, unitAt: unitAt, groups: groups };
 })();
