@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyproj
 import pytest
+import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -241,3 +242,20 @@ def test_a_real_survey_is_taken_by_check_without_an_edit(data, tmp_path, capsys,
     assert found["problems"] == []
     assert load_project(out).samples.x is not None
     assert found["data"]["deposits"]["inside"] > 30
+
+
+def test_excluded_ground_and_tenure_are_taken_over_and_the_holder_is_guessed(files):
+    lots = gpd.GeoDataFrame(
+        {"ID": [1], "OWNER_NAME": ["Alpha"]}, geometry=[shapely.box(4e5, 4e6, 4.1e5, 4.1e6)]
+    )
+    lots.set_crs("EPSG:32650").to_file(files / "lots.gpkg")
+    lots[["geometry"]].set_crs("EPSG:32650").to_file(files / "parks.gpkg")
+    arguments = ["--samples", str(files / "samples.csv"), "--deposits", str(files / "deposits.csv")]
+    for name in ("parks", "lots"):
+        arguments += ["--exclude", str(files / f"{name}.gpkg")]
+    out = files / "land.toml"
+    assert cli.main(["init", *arguments, "--tenure", str(files / "lots.gpkg"), "--out", str(out)]) == 0
+    project = load_project(out)
+    assert [each.path for each in project.exclude] == ["parks.gpkg", "lots.gpkg"]
+    assert [each.holder for each in project.tenure] == ["OWNER_NAME"]
+    assert "# guess: by its name" in out.read_text(encoding="utf-8")

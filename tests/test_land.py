@@ -200,11 +200,11 @@ def test_without_excluded_ground_areas_stay_as_they_are():
     assert with_land(survey_of(), VALID, AREAS) is AREAS
     assert land_facts(survey_of(), VALID) is None
     assert open_ground(AREAS) is AREAS
-    assert open_pixels(survey_of(), VALID) is VALID
+    assert open_pixels(survey_of(), VALID, AREAS) is VALID
 
 
 def test_open_pixels_are_the_valid_ones_that_are_not_excluded():
-    left = open_pixels(survey_of(frame([box(0, 0, 1600, 800)])), VALID)
+    left = open_pixels(survey_of(frame([box(0, 0, 1600, 800)])), VALID, AREAS)
     assert left[:80].all()
     assert not left[80:].any()
     assert VALID.all()

@@ -137,14 +137,18 @@ def with_land(survey: Survey, valid: NDArray[np.bool_], areas: "pd.DataFrame") -
     return areas if survey.tenure is None else areas.assign(**_holders(areas, survey.grid, survey.tenure))
 
 
-def open_pixels(survey: Survey, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the valid pixels that are not excluded, (row, col)."""
+def open_pixels(survey: Survey, valid: NDArray[np.bool_], windows: "pd.DataFrame") -> NDArray[np.bool_]:
+    """Return the valid pixels of windows that are not excluded, (row, col); nothing is marked elsewhere.
+
+    Where a project excludes nothing, all valid pixels are returned as they are.
+    """
     closed = _excluded(survey)
     if closed is None:
         return valid
-    left = valid.copy()
-    for rows, cols in tiles((valid.shape[0], valid.shape[1]), _TILE):
-        left[rows, cols] &= ~closed(rows, cols)
+    left = np.zeros(valid.shape, dtype=bool)  # memory is taken only where something is written
+    for row, col, size in windows[["row", "col", "size"]].to_numpy(dtype=np.int64):
+        part = slice(row, min(row + size, valid.shape[0])), slice(col, min(col + size, valid.shape[1]))
+        left[part] = valid[part] & ~closed(*part)
     return left
 
 

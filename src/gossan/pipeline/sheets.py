@@ -41,7 +41,8 @@ def with_sheets(found: "Findings", targets: "pd.DataFrame") -> "pd.DataFrame":
 
 def next_sites(found: "Findings", targets: "pd.DataFrame") -> "pd.DataFrame":
     """Propose the next samples, on valid and open ground of the targets."""
-    valid = open_pixels(found.survey, np.asarray(found.results["prepare"]["stack"]["valid"].values, bool))
+    valid = np.asarray(found.results["prepare"]["stack"]["valid"].values, dtype=bool)
+    valid = open_pixels(found.survey, valid, targets)
     return next_samples(targets, found.survey.grid, found.survey.samples.coordinates, valid=valid)
 
 

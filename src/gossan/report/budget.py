@@ -53,13 +53,13 @@ def walk_sentences(report: ReportModel) -> list[str]:
     if rows:
         row = next((each for each in rows if each["share"] == 0.1), rows[0])
         told.append(
-            f"Walking the best {percent(row['share'])} of the open areas"
+            f"Walking the best {percent(row['share'])} of the {_open(report)}areas"
             f" ({significant(row['ground_km2'])} km²) would have taken {significant(row['km2_per_deposit'])}"
             f" km² for each held-out deposit found{_span(row)}, against"
             f" {significant(walk['chance_km2_per_deposit'])} km² at random."
         )
     if even := walk.get("break_even"):
-        told += [_break_even(even, walk)]
+        told += [_break_even(even, walk, _open(report))]
     told.append(
         "This takes the known deposits for all there are to find, and each for one hit: how many are still"
         " hidden nobody knows."
@@ -75,7 +75,12 @@ def _span(row: Mapping[str, Any]) -> str:
     return f" (95 % interval {significant(row['low'])} to {end})"
 
 
-def _break_even(even: Mapping[str, Any], walk: Mapping[str, Any]) -> str:
+def _open(report: ReportModel) -> str:
+    """Return what areas are called where some ground is excluded."""
+    return "open " if (report.get("land") or {}).get("excluded_share") else ""
+
+
+def _break_even(even: Mapping[str, Any], walk: Mapping[str, Any], opened: str) -> str:
     money = f" {named(even['currency'])}" if even.get("currency") else ""
     per = "area" if even["cost_of"] == "area" else "km²"
     given = f"At {_money(even['cost'])}{money} per {per} and {_money(even['value'])}{money} per deposit found"
@@ -89,7 +94,7 @@ def _break_even(even: Mapping[str, Any], walk: Mapping[str, Any]) -> str:
         else ""
     )
     if even["rank"] == areas:
-        return f"{given}, following up pays for itself on all {number(areas)} open areas{ends}.{gain}"
+        return f"{given}, following up pays for itself on all {number(areas)} {opened}areas{ends}.{gain}"
     where = f"rank {number(even['rank'])} of {number(areas)}{ends}, {significant(even['ground_km2'])} km²"
     return f"{given}, following up breaks even at {where}; beyond it, it costs more than it finds.{gain}"
 
@@ -131,7 +136,8 @@ def _walk(report: ReportModel) -> Table:
         for row in walk.get("at") or []
     )
     head = ("Areas, the best", "Rank", "km² walked", "Deposits found", "km² per deposit", "95 % interval")
-    return Table("What a held-out deposit takes, on open ground", head, rows)
+    where = ", on open ground" if _open(report) else ""
+    return Table(f"What a held-out deposit takes{where}", head, rows)
 
 
 def _end(high: float | None) -> str:

@@ -84,7 +84,7 @@ def _walk_plan(report: ReportModel) -> Iterator[Plan]:
         "walk",
         lambda: plots.walk_plot(curve, chance=chance, rank=even.get("rank"), interval=ends),
         f"Ground to walk for each held-out deposit found: {said or 'none found in the best 20 %'}{random}.",
-        "What a deposit found takes, walking the open ground with the best scores first, had the known"
+        "What a deposit found takes, walking the ground with the best scores first, had the known"
         " deposits been unknown. Low is good; on the dotted line the ranking saves nothing. The band is 95 %,"
         " by camps.",
         "chart",
