@@ -101,8 +101,8 @@ def test_run_hands_over_the_project_its_folder_and_its_overrides(pipeline, proje
     _, checked, out, jobs = pipeline.calls[0]
     assert (checked.windows.size, checked.overrides, out, jobs) == (32, ("windows.size=32",), Path("x"), 3)
     shown = capsys.readouterr()
-    assert "mfaf-resnet18: 0.812 (0.700 to 0.900)" in shown.out
-    assert "random-forest: 0.700 (no interval)" in shown.out
+    assert "mfaf-resnet18: 0.81 (0.70 to 0.90)" in shown.out
+    assert "random-forest: 0.70 (no interval)" in shown.out
     assert shown.out.splitlines()[-1] == "report: runs/jinshan/report.html"
 
 

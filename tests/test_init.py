@@ -116,6 +116,17 @@ def test_columns_units_and_crs_are_found_and_each_is_marked_as_a_guess(files):
             assert re.search(rf"^# guess: {re.escape(why)}\n{leaf} = ", text, re.M), key
 
 
+def test_a_first_project_has_the_settings_of_the_demo_unless_a_model_is_asked_for(files):
+    _, guesses, values = drafted(files)
+    assert values["model"] == {"name": "mfaf-shufflenet-v2", "width": 0.5, "depth": 1, "summary": True}
+    assert values["training"]["epochs"] == 8
+    assert "windows" not in {key.split(".")[0] for key in guesses}  # the ground decides them
+    given = {"samples.path": files / "samples.csv", "deposits.path": files / "deposits.csv"}
+    text, asked = draft_project(files / "p.toml", given, overrides=["model.name=random-forest"])
+    assert tomllib.loads(text)["model"] == {"name": "random-forest"}
+    assert not {key for key in asked if key.startswith(("model.", "training."))}
+
+
 def test_what_is_given_is_no_guess(files):
     arguments = ["--samples", str(files / "samples.csv"), "--deposits", str(files / "deposits.csv")]
     out = files / "p.toml"

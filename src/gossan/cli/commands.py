@@ -26,6 +26,7 @@ from gossan.cli.results import (
     asked_tables,
     check_overrides,
     drawn_run,
+    guess_lines,
     run_object,
     run_text,
     study_object,
@@ -96,8 +97,11 @@ def init(
         files |= {f"{section}.{number}.path": path for number, path in enumerate(paths or ())}
     text, guesses = pipeline.draft_project(out, files, crs=crs, overrides=overrides or ())
     save(out, text.encode())
-    told = (f"guess: {key} = {one['value'] or 'default'} ({one['why']})" for key, one in guesses.items())
-    shown = [*told, f"project file: {out}", f"next: look at the guesses, then gossan check {out}"]
+    shown = [
+        *guess_lines(guesses),
+        f"project file: {out}",
+        f"next: look at the guesses, then gossan check {out}",
+    ]
     show_result({"project": str(out), "guesses": guesses}, as_json, shown)
 
 

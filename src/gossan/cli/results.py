@@ -18,11 +18,25 @@ __all__ = [
     "asked_tables",
     "check_overrides",
     "drawn_run",
+    "guess_lines",
     "run_object",
     "run_text",
     "study_object",
     "study_text",
 ]
+
+
+def guess_lines(guesses: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say each guess of a first project file in a line; settings that have one reason share theirs."""
+    by_reason: dict[str, list[str]] = {}
+    lines = []
+    for key, one in guesses.items():
+        said = f"{key} = {one['value'] or 'default'}"
+        if key.startswith(("project.", "samples.", "deposits.", "geology.", "faults.", "rasters.")):
+            lines.append(f"guess: {said} ({one['why']})")
+        else:
+            by_reason.setdefault(one["why"], []).append(said)
+    return lines + [f"setting: {', '.join(said)} ({why})" for why, said in by_reason.items()]
 
 
 def run_object(made: "Run") -> dict[str, Any]:
@@ -70,7 +84,9 @@ def _auc_text(auc: Mapping[str, Any]) -> tuple[str, str]:
     if auc.get("mean") is None:
         return "not enough to evaluate", ""
     interval = auc.get("ci95")
-    return f"{auc['mean']:.3f}", f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "no interval"
+    digits = 3 if interval and interval[1] - interval[0] < 0.02 else 2  # no more than the interval carries
+    ends = f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}" if interval else "no interval"
+    return f"{auc['mean']:.{digits}f}", ends
 
 
 def _camps(metrics: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,13 +22,16 @@ from gossan.io.degrees import datum_of
 from gossan.io.elements import parse_column
 from gossan.io.tables import Points, read_points
 from gossan.io.vectors import open_vector
+from gossan.pipeline.run import DEMO
 from gossan.pipeline.zones import fitting_crs, is_metric, zone_of
 from gossan.survey import DepositSource, RasterSource, SampleSource
 
-__all__ = ["draft_project"]
+__all__ = ["START", "draft_project"]
 
 _DEGREES, _METRES = "EPSG:4326", "EPSG:3857"
 _LONGITUDE, _LATITUDE = r"lon|long|longitude|lon(g|gitude)?[_ (].*", r"lat|latitude|lat(itude)?[_ (].*"
+#: Why a first project file has the settings of the demo: those of the paper's size take two cores hours.
+START = "for a first run in minutes, as the demo; remove it for the default"
 #: Attributes of geology that are likely to be rock units, by their names.
 _UNIT_NAMES = r"(map_?)?unit.*|.*lith.*|rock.*|strat.*|form.*|geol.*|period|age|era|code|symbol"
 #: Attributes of tenure that are likely to name its holders.
@@ -87,9 +91,20 @@ def draft_project(
     draft = _Draft({"project.crs": crs} if crs else {})
     draft.values |= {key: Path(os.path.relpath(file, out.parent)).as_posix() for key, file in given.items()}
     _look(draft, given)
+    _start_small(draft, [key for key, _ in map(parse_override, overrides)])
     draft.values.setdefault("project.crs", "")
     text = new_project(draft.values, overrides, name=out.stem, notes=draft.notes)
     return text, {key: {"value": draft.values.get(key), "why": why} for key, why in draft.notes.items()}
+
+
+def _start_small(draft: _Draft, given: Sequence[str]) -> None:
+    """Take the demo's settings but its windows, unless a model is asked for."""
+    if any(key.startswith("model.") for key in given):
+        return
+    for section, lines in DEMO.items():
+        if section != "windows":
+            for name, value in tomllib.loads("\n".join(lines)).items():
+                draft.guess(f"{section}.{name}", value, START)
 
 
 def _look(draft: _Draft, files: Mapping[str, Path]) -> None:
@@ -156,7 +171,10 @@ def _guess_crs(draft: _Draft, files: Mapping[str, Path], tables: Mapping[str, Po
                 why = f"the zone of the middle of the {name} ({middle[0]:.2f}, {middle[1]:.2f} degrees)"
                 draft.guess("project.crs", zone, why)
                 return
-    _warn("project.crs is not guessed: no file has one, and there are no degrees; fill it in")
+    _warn(
+        "project.crs is not guessed: no file has one, and there are no degrees; fill it in,"
+        " such as EPSG:32633 (UTM zone 33 north) or EPSG:32733 (south)"
+    )
 
 
 def _stored_crs(key: str, path: Path) -> str | None:

@@ -152,7 +152,7 @@ def row_chart(count: int, names: Sequence[str], *, height: float, margin: float)
 
 def _wrapped(name: str) -> str:
     """Break a long name into two lines; what is longer still is cut."""
-    return textwrap.fill(shorten(name, 56), 30, max_lines=2, placeholder="…")
+    return textwrap.fill(shorten(name, 78), 38, max_lines=2, placeholder="…")
 
 
 def interval_plot(

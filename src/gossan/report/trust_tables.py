@@ -286,6 +286,7 @@ def _tuning(report: ReportModel) -> Table:
     rows = tuple(
         (named(row.get("model") or NONE), choices(row.get("options")), _of_folds(row.get("fold_choices")))
         for row in tuning.get("rows") or []
+        if tuning.get("budget") != 1  # of one configuration none was chosen
     )
     budget = tuning.get("budget")
     note = (
