@@ -1,14 +1,14 @@
 """The only opener of survey data, and the writer of every file of a run.
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
-``chemistry``, ``elements``, ``decimals``, ``cells``, ``text``, ``rasters``, ``vectors``, ``tables``,
-``rows``, ``where``, ``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
-``qgis``, ``made``.
+``chemistry``, ``elements``, ``decimals``, ``cells``, ``degrees``, ``text``, ``rasters``, ``exchange``,
+``vectors``, ``tables``, ``rows``, ``where``, ``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``,
+``styles``, ``qgis``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
 
-from gossan.io.files import file_hash
+from gossan.io.files import file_hash, is_there
 from gossan.io.gpx import write_gpx
 from gossan.io.made import read_truth, write_survey
 from gossan.io.outputs import (
@@ -40,6 +40,7 @@ __all__ = [
     "Symbol",
     "VectorStyle",
     "file_hash",
+    "is_there",
     "read_area",
     "read_deposits",
     "read_faults",
