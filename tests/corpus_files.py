@@ -172,6 +172,72 @@ def _sparse(path):
         pass
 
 
+# ---- layers of other programs
+
+
+def of_mapinfo(*without):
+    """Build a table of MapInfo, or its exchange format, that lacks some of its parts."""
+
+    def build(path):
+        kind = {"FORMAT": "MIF"} if path.suffix == ".mif" else {}
+        pyogrio.write_dataframe(frame(SQUARE, BOW), path, driver="MapInfo File", **kind)
+        for ending in without:
+            path.with_suffix(ending).unlink()
+
+    return build
+
+
+def geodatabase(*layers):
+    def build(path):
+        for name in layers:
+            pyogrio.write_dataframe(
+                frame(SQUARE), path, layer=name, driver="OpenFileGDB", append=path.exists()
+            )
+
+    return build
+
+
+#: Objects of a drawing: a closed line, a line, a line of the printed sheet, and a block put down as an array.
+DXF = {
+    "ring": "0 LWPOLYLINE 8 ROCKS 90 4 70 1 10 {W} 20 {S} 10 {W9} 20 {S} 10 {W9} 20 {S9} 10 {W} 20 {S9}",
+    "line": "0 LINE 8 FAULTS 10 {W} 20 {S} 11 {W} 21 {S5}",
+    "sheet": "0 LINE 8 FRAME 67 1 10 0 20 0 11 9 21 9",
+    "put": "0 INSERT 8 ORE 2 MARK 10 {W} 20 {S} 70 {{}} 71 {{}} 44 100 45 100",
+}
+DXF = {
+    name: "\n".join(text.format(W=WEST, S=SOUTH, W9=WEST + 9, S9=SOUTH + 9, S5=SOUTH + 5).split()) + "\n"
+    for name, text in DXF.items()
+}
+
+
+#: Objects that are made of more than they say.
+CURVES = [
+    "\n".join(text.format(W=WEST, S=SOUTH).split()) + "\n"
+    for text in (
+        "0 CIRCLE 8 A 10 {W} 20 {S} 40 90",
+        "0 ARC 8 A 10 {W} 20 {S} 40 90 50 10 51 200",
+        "0 ELLIPSE 8 A 10 {W} 20 {S} 11 50 21 0 40 0.5 41 0 42 6.28",
+        "0 SPLINE 8 A 71 3 72 8 73 4 40 0 40 0 40 0 40 0 40 1 40 1 40 1 40 1 10 {W} 20 {S} 10 9 20 9 "
+        "10 5 20 0 10 1 20 8",
+        "0 HATCH 8 A 2 SOLID 70 1 71 0 91 1 92 2 72 0 73 1 93 3 10 {W} 20 {S} 10 0 20 0 10 9 20 0 97 0",
+        "0 POLYLINE 8 A 66 1 70 1 0 VERTEX 8 A 10 {W} 20 {S} 42 1 0 VERTEX 8 A 10 0 20 0 0 SEQEND",
+        "0 TEXT 8 A 10 {W} 20 {S} 40 2 1 granite",
+    )
+]
+
+
+def kml_of(path: Path) -> None:
+    """Write polygons as KML."""
+    pyogrio.write_dataframe(frame(SQUARE, SQUARE).to_crs("EPSG:4326"), path, driver="LIBKML")
+
+
+def dxf(objects: str) -> str:
+    """Write a drawing with one block, MARK, and objects."""
+    block = "0 BLOCK 8 0 2 MARK 70 0 10 0 20 0 0 POINT 8 0 10 0 20 0 0 ENDBLK 8 0"
+    parts = ["0 SECTION 2 HEADER 0 ENDSEC 0 SECTION 2 BLOCKS", block, "0 ENDSEC 0 SECTION 2 ENTITIES"]
+    return "\n".join(" ".join(parts).split()) + f"\n{objects}0\nENDSEC\n0\nEOF\n"
+
+
 # ---- workbooks
 
 
@@ -294,6 +360,29 @@ BUILDERS = {
     "local_crs.gpkg": lambda path: pyogrio.write_dataframe(
         frame(SQUARE).set_crs('LOCAL_CS["mine grid",UNIT["metre",1]]', allow_override=True), path
     ),
+    # layers of other programs
+    "entities.kml": _bytes(
+        b'<?xml version="1.0"?><!DOCTYPE kml [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+        b"<kml><Document><Placemark><name>&b;</name></Placemark></Document></kml>"
+    ),
+    "cut_off.kml": _bytes(b'<kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>a'),
+    "globe.kmz": _zip(doc_kml="<kml/>"),
+    "tabs.tab": _bytes(b"x\ty\tCu_ppm\n500000\t6100000\t5\n"),
+    "seamless.tab": _bytes(
+        b'!table\n!version 300\n\nDefinition Table\n  Type NATIVE Charset "Neutral"\n  Fields 1\n'
+        b'begin_metadata\n"\\IsSeamless" = "TRUE"\nend_metadata\n'
+    ),
+    "no_map.tab": of_mapinfo(".map"),
+    "cut_off.mif": _cut(of_mapinfo(), 250),
+    "no_mid.mif": of_mapinfo(".mid"),
+    "no_crs.dxf": lambda path: path.write_text(dxf(DXF["ring"])),
+    "binary.dxf": _bytes(b"AutoCAD Binary DXF\r\n\x1a\x00" + bytes(50)),
+    "copies.dxf": lambda path: path.write_text(dxf(DXF["put"].format(30_000, 30_000))),
+    "text_renamed.dxf": _bytes(b"x,y,Cu\n500000,6100000,1\n"),
+    "folder.gdb": lambda path: path.mkdir(),
+    "file.gdb": _bytes(b"\x00" * 64),
+    "emptied.gdb": lambda path: (geodatabase("a")(path), [one.write_bytes(b"") for one in path.iterdir()]),
+    "two_layers.gdb": geodatabase("a", "b"),
     # rasters
     "complex.tif": _raster(FIELD.astype(np.complex64)),
     "unplaced.tif": _raster(FIELD, georeferenced=False),

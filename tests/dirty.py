@@ -3,6 +3,7 @@
 import csv
 import faulthandler
 import io as io_module
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -86,7 +87,23 @@ CELLS = st.one_of(
     ),
     st.sampled_from(["", "< 2", " 7 ", '"', "\u22125", "\uff1c1", "1 000", "a\nb"]),
     st.sampled_from(
-        ["120°30'15\"E", "55 10 12 N", "-122:30:15", "12 30 S", "1,234.5", "0,05", "N.A.", "LNR", "IS"]
+        [
+            "1.234",
+            "1.234,5",
+            "1,234",
+            "2.345.678",
+            "W",
+            "-0",
+            "120°30'15\"E",
+            "55 10 12 N",
+            "-122:30:15",
+            "12 30 S",
+            "1,234.5",
+            "0,05",
+            "N.A.",
+            "LNR",
+            "IS",
+        ]
     ),
     st.text(max_size=8),
 )
@@ -141,6 +158,13 @@ PLACES = {
     ("Longitude", "Latitude"): st.tuples(
         st.integers(0, 59).map("122 {} 10 W".format), st.integers(0, 59).map("55°{}'N".format)
     ),
+    ("lon_deg", "lon_min", "lon_sec", "lat_deg", "lat_min", "N/S"): st.tuples(
+        st.sampled_from(["-122", "-123"]),
+        *[st.integers(0, 59).map(str)] * 2,
+        st.sampled_from(["55", "55"]),
+        st.floats(0, 59).map("{:.2f}".format),
+        st.sampled_from(["N", "", "n"]),
+    ),
     ("Easting (m)", "Northing (m)"): st.tuples(
         st.integers(300_000, 700_000).map(str), st.integers(6_000_000, 6_200_000).map(str)
     ),
@@ -154,11 +178,11 @@ def usual_tables(draw):
     extra = draw(st.lists(NAMES.filter(lambda name: name.strip().lower() not in ("x", "y")), max_size=5))
     width = len(extra) + 1
     often = st.one_of(NUMBERS, NUMBERS, NUMBERS, CELLS)
-    spot = st.one_of(*[places] * 9, st.tuples(CELLS, CELLS))
+    spot = st.one_of(*[places] * 9, st.tuples(*[CELLS] * len(names)))
     rows = draw(
         st.lists(st.tuples(spot, st.lists(often, min_size=width, max_size=width)), min_size=4, max_size=12)
     )
-    under = [["", "", *row] for row in draw(st.sampled_from([[], [], [["ppm"]], [["ppb", "%"]]]))]
+    under = [[*[""] * len(names), *row] for row in draw(st.sampled_from([[], [], [["ppm"]], [["ppb", "%"]]]))]
     text, separator = io_module.StringIO(), draw(st.sampled_from(",;\t|"))
     ends = draw(st.sampled_from(["\n", "\r\n"]))
     writer = csv.writer(text, delimiter=separator, lineterminator=ends)
@@ -226,13 +250,25 @@ SHAPES = st.recursive(
 )
 
 
+#: What writes the formats whose endings several drivers claim.
+WRITERS = {
+    ".kml": {"driver": "LIBKML"},
+    ".tab": {"driver": "MapInfo File"},
+    ".mif": {"driver": "MapInfo File", "FORMAT": "MIF"},
+}
+
+
 def hold_of_a_layer(path, shapes, crs):
     """Read a layer of any geometry: what is read is valid and counted, or it is refused in one line."""
-    path.unlink(missing_ok=True)
+    for old in path.parent.glob(f"{path.stem}.*"):
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     frame = gpd.GeoDataFrame({"unit": ["a"] * len(shapes)}, geometry=shapes, crs=crs)
     try:
-        pyogrio.write_dataframe(frame, path, geometry_type="Unknown")
-    except (pyogrio.errors.FeatureError, pyogrio.errors.GeometryError, pyogrio.errors.DataSourceError):
+        pyogrio.write_dataframe(frame, path, geometry_type="Unknown", **WRITERS.get(path.suffix, {}))
+    except (
+        *(pyogrio.errors.FeatureError, pyogrio.errors.GeometryError, pyogrio.errors.DataSourceError),
+        *(pyogrio.errors.DataLayerError, pyogrio.errors.FieldError),
+    ):
         return 0  # the format cannot hold it
     done = 0
     for read in (

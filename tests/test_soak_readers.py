@@ -68,7 +68,8 @@ def test_a_dirty_layer_is_read_or_refused_in_one_line(tmp_path, part):
         return hold_of_a_layer(tmp_path / f"dirty.{ending}", shapes, crs)
 
     shapes, crs = st.lists(SHAPES, max_size=5), st.sampled_from(LAYER_CRS)
-    _hold("dirty layers", part, VECTORS, hold, shapes, crs, st.sampled_from(["gpkg", "geojson", "fgb"]))
+    endings = st.sampled_from(["gpkg", "geojson", "fgb", "kml", "tab", "mif"])
+    _hold("dirty layers", part, VECTORS, hold, shapes, crs, endings)
 
 
 # ---- changed inputs
@@ -122,19 +123,59 @@ def _sheet(folder):
     return parse
 
 
-def _shapefile(folder):
-    """Put changed bytes into one part of a Shapefile, the first byte telling which."""
-    corpus_files.BUILDERS["whole.shp"](folder / "whole.shp")
-    endings = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-    whole = {one: (folder / "whole.shp").with_suffix(one).read_bytes() for one in endings}
+def _parted(folder, name, build, *endings):
+    """Put changed bytes into one part of a file of several, the first byte telling which."""
+    build(folder / f"whole{name}")
+    whole = {one: (folder / "whole").with_suffix(one).read_bytes() for one in endings}
 
     def parse(content):
-        changed = endings[content[0] % len(endings)] if content else ".shp"
+        changed = endings[content[0] % len(endings)] if content else name
         for one in endings:
             (folder / f"f{one}").write_bytes(content[1:] if one == changed else whole[one])
-        _geology(folder / "f.shp")
+        _geology(folder / f"f{name}")
 
     return parse, [bytes([n]) + whole[one] for n, one in enumerate(endings)]
+
+
+def _shapefile(folder):
+    return _parted(folder, ".shp", corpus_files.BUILDERS["whole.shp"], ".shp", ".shx", ".dbf", ".prj", ".cpg")
+
+
+def _mapinfo_table(folder):
+    return _parted(folder, ".tab", corpus_files.of_mapinfo(), ".tab", ".dat", ".map", ".id")
+
+
+def _mapinfo_exchange(folder):
+    return _parted(folder, ".mif", corpus_files.of_mapinfo(), ".mif", ".mid")
+
+
+def _kml(folder):
+    corpus_files.kml_of(folder / "whole.kml")
+    return _reader(folder, "f.kml", _geology), [(folder / "whole.kml").read_bytes(), *_texts(".kml")]
+
+
+def _drawing(folder):
+    def read(path):
+        io.read_geology(path, GeologySource(path.name, crs="EPSG:26910"), "EPSG:26910")
+
+    objects = [*corpus_files.DXF.values(), *corpus_files.CURVES]
+    drawings = [corpus_files.dxf(one.format(2, 2)).encode() for one in ("".join(objects), *objects)]
+    return _reader(folder, "f.dxf", read), drawings
+
+
+def _geodatabase(folder):
+    """Put changed bytes into one table of a geodatabase, the first byte telling which."""
+    corpus_files.geodatabase("a")(folder / "f.gdb")
+    tables = sorted(path for path in (folder / "f.gdb").iterdir() if path.suffix.startswith(".gdbtabl"))
+    whole = {path: path.read_bytes() for path in tables}
+
+    def parse(content):
+        changed = tables[content[0] % len(tables)] if content else tables[0]
+        for path in tables:
+            path.write_bytes(content[1:] if path == changed else whole[path])
+        _geology(folder / "f.gdb")
+
+    return parse, [bytes([n]) + whole[path] for n, path in enumerate(tables)]
 
 
 def _samples(path):
@@ -184,6 +225,11 @@ PARSERS = {
     "geojson": lambda folder: (_reader(folder, "f.geojson", _geology), _texts(".geojson")),
     "flatgeobuf": lambda folder: (_reader(folder, "f.fgb", _geology), _built(folder, ".fgb")),
     "shapefile": _shapefile,
+    "kml": _kml,
+    "mapinfo table": _mapinfo_table,
+    "mapinfo exchange": _mapinfo_exchange,
+    "drawing": _drawing,
+    "geodatabase": _geodatabase,
     "geotiff": lambda folder: (_reader(folder, "f.tif", _raster), _built(folder, ".tif")),
     "ascii grid": lambda folder: (_reader(folder, "f.asc", _raster), _texts(".asc")),
     "virtual raster": lambda folder: (_reader(folder, "f.vrt", _raster), _texts(".vrt")),

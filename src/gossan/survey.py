@@ -51,7 +51,8 @@ class SampleSource:
     path
         CSV, XLSX, GeoPackage, Shapefile or GeoJSON, from the project's data folder.
     x, y
-        Columns of easting and northing; None: found by name, or the geometry.
+        Columns of easting and northing; None: found by name, or the geometry. Degrees, minutes, seconds and
+        hemisphere in columns of their own are joined, as in ``"lat_deg + lat_min + lat_sec"``.
     elements
         Columns or symbols to use; None: all that are recognised.
     censored
@@ -96,7 +97,8 @@ class DepositSource:
     path
         A table or points, as for samples.
     x, y
-        Columns of easting and northing; None: found by name, or the geometry.
+        Columns of easting and northing; None: found by name, or the geometry. Degrees, minutes, seconds and
+        hemisphere in columns of their own are joined, as in ``"lat_deg + lat_min + lat_sec"``.
     where
         Condition on the columns that rows must meet, such as ``"commodity == 'Cu'"``; None: all rows.
     camp

@@ -1,14 +1,14 @@
 """The only opener of survey data, and the writer of every file of a run.
 
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
-``chemistry``, ``elements``, ``decimals``, ``cells``, ``text``, ``rasters``, ``vectors``, ``land``,
-``tables``, ``rows``, ``where``, ``analyses``, ``points``, ``outputs``, ``strips``, ``gpx``, ``styles``,
-``qgis``, ``made``.
+``chemistry``, ``elements``, ``decimals``, ``cells``, ``degrees``, ``text``, ``rasters``, ``exchange``,
+``vectors``, ``land``, ``tables``, ``rows``, ``where``, ``analyses``, ``points``, ``outputs``, ``strips``,
+``gpx``, ``styles``, ``qgis``, ``made``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
 
-from gossan.io.files import file_hash
+from gossan.io.files import file_hash, is_there
 from gossan.io.gpx import write_gpx
 from gossan.io.land import read_exclude, read_tenure
 from gossan.io.made import read_truth, write_survey
@@ -41,6 +41,7 @@ __all__ = [
     "Symbol",
     "VectorStyle",
     "file_hash",
+    "is_there",
     "read_area",
     "read_deposits",
     "read_exclude",

@@ -416,7 +416,10 @@ def _judge(texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.uint8]
 def _finite(cells: NDArray[np.object_]) -> NDArray[np.float64]:
     import pandas as pd
 
-    values = np.array(pd.to_numeric(cells, errors="coerce"), dtype=float)
+    numbers = np.asarray(pd.to_numeric(cells, errors="coerce"))
+    values = numbers.astype(float)
+    if numbers.dtype.kind == "i":  # whole numbers have no -0, but degrees before minutes do
+        values[[place for place in np.flatnonzero(numbers == 0) if "-" in cells[place]]] = -0.0
     values[np.isinf(values)] = np.nan
     return values
 

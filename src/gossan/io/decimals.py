@@ -129,8 +129,8 @@ def decide(columns: Mapping[str, Forms], *, comma: bool) -> tuple[dict[str, Styl
         if alone[name] or not open_ones:
             continue
         if len(proofs) == 2:
-            told = " and ".join(f"decimal {_WORDS[style]}s ({proofs[style]!r})" for style in (".", ","))
-            raise _refusal(name, open_ones, f"other columns have {told}")
+            told = " and ".join(f"decimal {_WORDS[style]}s in {proofs[style]!r}" for style in (".", ","))
+            raise _refusal(name, open_ones, f"there are {told}")
         if proofs:
             styles[name] = next(iter(proofs))
         elif len(open_ones) == 2:

@@ -1,6 +1,7 @@
 """Degrees, minutes and seconds in coordinate columns, as field books and old reports write them."""
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from gossan.errors import DataError
 from gossan.io.cells import Column
 
-__all__ = ["datum_of", "degrees_in", "read_degrees"]
+__all__ = ["datum_of", "degrees_in", "find_parts", "join_parts", "read_degrees", "side_of"]
 
 _D, _M = (r"\d{1,3}(?:[.,]\d{1,12})?", r"\d{1,2}(?:[.,]\d{1,12})?")
 #: a sign or a hemisphere before or behind; between the numbers stand their marks, colons or blanks
@@ -38,6 +39,18 @@ _DATUMS = {
     "cgcs2000": "EPSG:4490",
     "wgs84": "EPSG:4326",
 }
+
+
+_AXES = {"x": r"(?:lon|long|longitude)", "y": r"(?:lat|latitude)"}
+#: what the columns of one axis are called; the last holds letters
+_PARTS = (
+    r"(?:d|dd|deg|degs|degrees?|°)",
+    r"(?:m|mm|min|mins|minutes?|')",
+    r"(?:s|ss|sec|secs|seconds?|\")",
+)
+_SIDES = {"x": r"(?:ew|e[/_ ]w|we|w[/_ ]e)", "y": r"(?:ns|n[/_ ]s|sn|s[/_ ]n)"}
+_SIDE = r"(?:dir|direction|hem|hemi|hemisphere|side)"
+_DATUM = r"(?:[_ (]*(?:wgs|nad|gda|agd|ed|etrs|cgcs)[ _]?\d+\)?)?"
 
 
 def datum_of(*names: str) -> str:
@@ -93,6 +106,110 @@ def read_degrees(text: str, axis: Literal["x", "y"]) -> float | None:
         return None
     value = d + m / 60 + s / 3600
     return None if value > _MOST_DEGREES[axis] else -value if negative else value
+
+
+def find_parts(columns: Sequence[str], axis: Literal["x", "y"]) -> tuple[str, ...]:
+    """Find the columns of degrees, minutes, seconds and hemisphere of one axis, in this order.
+
+    Returns
+    -------
+    Their names, the last two where they are there; none without degrees and minutes.
+
+    Examples
+    --------
+    >>> find_parts(["id", "Lat_Deg", "Lat_Min", "Lat_Sec", "N/S"], "y")
+    ('Lat_Deg', 'Lat_Min', 'Lat_Sec', 'N/S')
+    >>> find_parts(["lat_min", "lat_max"], "y")
+    ()
+    """
+    found = [_part_of(columns, axis, part) for part in _PARTS]
+    if found[0] is None or found[1] is None:
+        return ()
+    return tuple(name for name in (*found, side_of(columns, axis)) if name is not None)
+
+
+def side_of(columns: Sequence[str], axis: Literal["x", "y"]) -> str | None:
+    """Find the column of hemispheres of one axis.
+
+    >>> side_of(["lat", "lat_dir", "lon"], "y"), side_of(["lat", "lon"], "x")
+    ('lat_dir', None)
+    """
+    alone = next((one for one in columns if re.fullmatch(_SIDES[axis], one.strip(), re.IGNORECASE)), None)
+    return alone or _part_of(columns, axis, f"(?:{_SIDE}|{_SIDES[axis]})")
+
+
+def _part_of(columns: Sequence[str], axis: Literal["x", "y"], part: str) -> str | None:
+    named = rf"{_AXES[axis]}[\s_.\-(]*{part}\)?{_DATUM}|{part}[\s_.\-(]*{_AXES[axis]}\)?{_DATUM}"
+    return next((one for one in columns if re.fullmatch(named, one.strip(), re.IGNORECASE)), None)
+
+
+def join_parts(parts: Sequence[Column], axis: Literal["x", "y"]) -> tuple[NDArray[np.float64], int]:
+    """Put degrees, minutes and seconds together that stand in columns of their own.
+
+    Degrees with a fraction have no minutes, and minutes with one no seconds; both are under 60, and a minus
+    before degrees is for all. A column without any number holds hemispheres. What does not fit is NaN.
+
+    Returns
+    -------
+    (n,) degrees, NaN = missing; and the rows in which only seconds are blank, which are taken as 0.
+
+    Raises
+    ------
+    DataError
+        There are more than three columns of numbers, or none, or hemispheres are those of the other axis.
+    """
+    letters = [bool(len(one.odd)) and not np.isfinite(one.values).any() for one in parts]
+    sides = [one for one, side in zip(parts, letters, strict=True) if side]
+    numbers = [one for one, side in zip(parts, letters, strict=True) if not side]
+    if not 1 <= len(numbers) <= 3 or len(sides) > 1:
+        raise DataError(
+            f"{len(numbers)} of {len(parts)} columns of a coordinate hold numbers; degrees, minutes and "
+            "seconds in this order and one column of hemispheres are read; name these"
+        )
+    values = [one.values for one in numbers]
+    blank = np.zeros(len(values[0]), dtype=bool)
+    if len(values) == 3:
+        blank = np.isnan(values[2])
+        blank[numbers[2].odd] = False
+        values[2] = np.where(blank, 0.0, values[2])
+        blank &= np.isfinite(values[0]) & np.isfinite(values[1])
+    sign = _signs(sides[0], len(blank), axis) if sides else np.zeros(len(blank))
+    return _joined(values, sign, axis), int(blank.sum())
+
+
+def _joined(
+    values: Sequence[NDArray[np.float64]], sign: NDArray[np.float64], axis: Literal["x", "y"]
+) -> NDArray[np.float64]:
+    """Add up parts of degrees; the sign of a hemisphere is 1 or -1, 0 where it is blank."""
+    negative = np.signbit(values[0])
+    wrong = np.isnan(sign) | (negative & (sign > 0))
+    total = np.zeros(len(sign))
+    fraction = np.zeros(len(sign), dtype=bool)
+    for place, part in enumerate(values):
+        size = np.abs(part)
+        limit = _MOST_DEGREES[axis] if place == 0 else np.nextafter(60.0, 0.0)
+        # a part below one that has a fraction is none of it, and a minus stands before all or the first
+        wrong |= ~(size <= limit) | (fraction & (size > 0)) | ((part < 0) & ~negative)
+        total, fraction = total + size / 60**place, fraction | (size % 1 > 0)
+    wrong |= total > _MOST_DEGREES[axis]
+    return np.where(wrong, np.nan, np.where(negative | (sign < 0), -total, total))
+
+
+def _signs(side: Column, rows: int, axis: Literal["x", "y"]) -> NDArray[np.float64]:
+    """Tell what hemispheres mean: 1 or -1, 0 where none is given, NaN where it is none."""
+    means = dict(zip(_LETTERS[axis], (1.0, -1.0), strict=True))
+    words = {"e": ("e", "east"), "w": ("w", "west"), "n": ("n", "north"), "s": ("s", "south")}
+    known = {word: means.get(letter, np.nan) for letter, each in words.items() for word in each}
+    told = np.array([known.get(text.rstrip("."), np.nan) for text in side.texts])
+    other = np.array([text.rstrip(".") in known for text in side.texts]) & np.isnan(told)
+    if other[side.which].sum() * 2 > len(side.which):
+        raise DataError(
+            f"a {'longitude' if axis == 'x' else 'latitude'} has the hemisphere {side.texts[0]!r}; one is "
+            f"{' or '.join(_LETTERS[axis].upper())}; exchange x and y"
+        )
+    signs = np.zeros(rows)
+    signs[side.odd] = told[side.which]
+    return signs
 
 
 def degrees_in(column: Column, numbers: NDArray[np.float64], axis: Literal["x", "y"]) -> bool:

@@ -12,7 +12,16 @@ from typing import Literal
 
 from gossan.errors import DataError, MissingFileError, RunError, UsageError
 
-__all__ = ["check_content", "check_file", "driver_of", "file_hash", "file_kind", "naming", "replacing"]
+__all__ = [
+    "check_content",
+    "check_file",
+    "driver_of",
+    "file_hash",
+    "file_kind",
+    "is_there",
+    "naming",
+    "replacing",
+]
 
 Kind = Literal["text", "workbook", "vector", "raster"]
 
@@ -20,10 +29,13 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys((".csv", ".tsv", ".txt"), "text"),
     **dict.fromkeys((".xlsx", ".xlsm"), "workbook"),
     **dict.fromkeys((".gpkg", ".shp", ".geojson", ".json", ".fgb"), "vector"),
+    **dict.fromkeys((".kml", ".tab", ".mif", ".dxf", ".gdb"), "vector"),
     **dict.fromkeys((".tif", ".tiff", ".asc", ".img", ".vrt"), "raster"),
 }
 _SIDECARS: dict[str, tuple[str, ...]] = {
     ".shp": (".cpg", ".dbf", ".prj", ".shx"),
+    ".tab": (".dat", ".dbf", ".id", ".ind", ".map"),
+    ".mif": (".mid",),
     ".tif": (".tfw", ".tif.aux.xml", ".tif.msk"),
     ".tiff": (".tfw", ".tiff.aux.xml", ".tiff.msk"),
     ".asc": (".asc.aux.xml", ".prj"),
@@ -39,14 +51,15 @@ _INSTEAD = {
     **dict.fromkeys(
         (".xls", ".xlsb", ".ods", ".numbers", ".mdb", ".accdb", ".sif", ".dbf", ".gz"), _AS_TABLE
     ),
-    **dict.fromkeys(
-        (".tab", ".mif", ".mid", ".kml", ".kmz", ".gpx", ".gdb", ".dxf", ".dgn", ".e00"), _AS_LAYER
-    ),
+    **dict.fromkeys((".gpx", ".dgn", ".dwg", ".e00"), _AS_LAYER),
     **dict.fromkeys(
         (".ers", ".grd", ".gxf", ".nc", ".bil", ".flt", ".jp2", ".ecw", ".adf", ".dem"), _AS_RASTER
     ),
     **dict.fromkeys((".zip", ".7z", ".rar"), "unpack it and give the file inside"),
+    ".kmz": "unpack it as a .zip and give the .kml inside",
     **dict.fromkeys((".shx", ".prj", ".cpg"), "give the .shp beside it"),
+    **dict.fromkeys((".map", ".id", ".ind"), "give the .tab beside it"),
+    ".mid": "give the .mif beside it",
 }
 
 #: What may open a raster, by its ending: none of these goes to the network.
@@ -67,6 +80,11 @@ _LONGEST = 300
 _GRID_HEAD = re.compile(rb"\s*(ncols|nrows|[xy]ll\w+|cellsize|dx|dy|nodata\w*|byteorder)\s", re.IGNORECASE)
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path is of a file, or of a file geodatabase, which is a folder."""
+    return path.is_file() or (path.suffix.lower() == ".gdb" and path.is_dir())
+
+
 def check_file(path: Path, what: str) -> None:
     """Refuse a file that is not there; ``what`` names its part in the project, such as ``samples``.
 
@@ -76,7 +94,7 @@ def check_file(path: Path, what: str) -> None:
         There is no such file.
     """
     try:
-        there, folder = path.is_file(), path.is_dir()
+        there, folder = is_there(path), path.is_dir()
     except OSError:  # a name too long for any file
         there = folder = False
     if not there:
@@ -120,6 +138,8 @@ def check_content(path: Path, what: str) -> None:
         It begins otherwise, or is a virtual raster of sources that are no files.
     """
     ending = path.suffix.lower()
+    if path.is_dir():
+        return
     with path.open("rb") as stream:
         start = stream.read(64)
     if ending == ".vrt":
@@ -196,16 +216,28 @@ def driver_of(path: Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal text; the sidecars that change how it reads are part of it."""
+    """SHA-256 of a file as hexadecimal text; the sidecars that change how it reads are part of it.
+
+    Of a file geodatabase, which is a folder, it is that of its files but the locks of programs.
+    """
     check_file(path, "input")
     digest = hashlib.sha256()
-    for part in (path, *(path.with_suffix(ending) for ending in _SIDECARS.get(path.suffix.lower(), ()))):
-        if part.is_file():
-            digest.update(f"{part.suffix.lower()} {part.stat().st_size}\n".encode())
-            with part.open("rb") as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
+    for part in _parts(path):
+        name = part.name if path.is_dir() else part.suffix.lower()
+        digest.update(f"{name} {part.stat().st_size}\n".encode())
+        with part.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
     return digest.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """List the files that make one input together."""
+    if path.is_dir():
+        return sorted(one for one in path.iterdir() if one.is_file() and one.suffix.lower() != ".lock")
+    endings = _SIDECARS.get(path.suffix.lower(), ())
+    beside = [path.with_suffix(one) for ending in endings for one in (ending, ending.upper())]
+    return [path, *(one for one in beside if one.is_file())]
 
 
 def naming(wanted: str, known: list[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gossan.errors import DataError, DataWarning, UsageError
+from gossan.io.exchange import refuse_unplaced
 from gossan.io.files import file_kind
 from gossan.io.vectors import find_column, keep_polygons, kinds_of, open_vector, plain_text, to_project
 from gossan.survey import ExcludeSource, TenureSource
@@ -94,6 +95,7 @@ def _opened(
             stacklevel=3,
         )
         return None, counts | {"kept": 0}
+    refuse_unplaced(frame, source.crs, path, what)
     return frame, counts
 
 

@@ -14,7 +14,7 @@ from gossan.io.analyses import read_analyses
 from gossan.io.cells import interpret
 from gossan.io.elements import ElementColumn, choose_elements, qualified_by, with_units
 from gossan.io.rows import media_of, quality_rows, role_columns
-from gossan.io.tables import Points, find_pair, read_points
+from gossan.io.tables import Points, coordinate_columns, read_points
 from gossan.io.text import Plan
 from gossan.io.vectors import find_column
 from gossan.io.where import columns_of, rows_where
@@ -150,8 +150,7 @@ def _plan(columns: list[str], source: SampleSource) -> Plan:
 
 
 def _elements(columns: list[str], source: SampleSource) -> list[ElementColumn]:
-    given = [name for name in columns if name in (source.x, source.y)]
-    return choose_elements(columns, source.elements, taken=given or find_pair(columns) or ())
+    return choose_elements(columns, source.elements, taken=coordinate_columns(columns, source))
 
 
 def _choose(source: SampleSource) -> Callable[["pd.DataFrame"], tuple[NDArray[np.bool_], dict[str, int]]]:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io.cells import Column, to_numbers
 from gossan.io.crs import choose_crs, parse_crs, reproject_points
-from gossan.io.degrees import datum_of, degrees_in
+from gossan.io.degrees import datum_of, degrees_in, find_parts, join_parts, side_of
+from gossan.io.exchange import refuse_unplaced
 from gossan.io.files import file_kind, naming
 from gossan.io.places import refuse_misplaced
 from gossan.io.text import Plan, Table, read_text, read_workbook, table_of
@@ -22,7 +23,12 @@ from gossan.io.vectors import find_column, open_vector
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Chosen", "Points", "find_pair", "read_points"]
+__all__ = ["PARTED", "Chosen", "Parts", "Points", "coordinate_columns", "find_pair", "named", "read_points"]
+
+#: Between the names of columns that make one coordinate together.
+PARTED = " + "
+#: Columns of one coordinate: one, or degrees, minutes, seconds and hemisphere.
+Parts = tuple[str, ...]
 
 _PAIRS = (
     (r"x", r"y"),
@@ -46,6 +52,8 @@ _DEGREES = (
     r"lon|long|longitude|longitud|longitudine|lon(g|gitude)?[_ (].*|经度|东经|долгота",
     r"lat|latitude|latitud|latitudine|lat(itude)?[_ (].*|纬度|北纬|широта",
 )
+
+_AXES: tuple[Literal["x", "y"], ...] = ("x", "y")
 
 #: Rows to keep, by the cells of the table, and why the others are dropped.
 Chosen = Callable[["pd.DataFrame"], tuple[NDArray[np.bool_], dict[str, int]]]
@@ -117,7 +125,7 @@ def read_points(
     if kind == "vector":
         table, raw, used, told = _from_vector(path, source, crs, what, wanted)
     else:
-        known = [name for name in (source.x, source.y) if name]
+        known = [part for name in (source.x, source.y) if name for part in (name, *name.split(PARTED))]
         table = (
             read_text(path, what, wanted, known)
             if kind == "text"
@@ -178,6 +186,8 @@ def _check_rows(counts: dict[str, Any], path: Path, what: str) -> None:
             DataWarning,
             stacklevel=4,
         )
+    if blank := counts.get("blank_seconds"):
+        warnings.warn(f"{what}: blank seconds are taken as 0 in {blank} rows", DataWarning, stacklevel=4)
     if parted := counts.get("thousands"):
         shown = ", ".join(f"{rows} of {name}" for name, rows in parted.items())
         warnings.warn(
@@ -199,9 +209,7 @@ def _with_coordinates(
 
     def wanted(columns: list[str]) -> Plan:
         chosen = Plan((), columns) if plan is None else plan(columns)
-        named = {name.casefold() for name in (source.x, source.y) if name}
-        asked = {name for name in columns if name.casefold() in named}
-        numbers = dict.fromkeys([*(asked or (set(find_pair(columns) or ()))), *chosen.numbers])
+        numbers = dict.fromkeys([*coordinate_columns(columns, source), *chosen.numbers])
         return Plan(tuple(numbers), chosen.text)
 
     return wanted
@@ -217,6 +225,7 @@ def _from_vector(
     import shapely
 
     frame, counts = open_vector(path, what, source.sheet)
+    refuse_unplaced(frame, source.crs, path, what)
     table = table_of(frame.drop(columns="geometry"), plan, f"{what} file {path.name}")
     if source.x is not None or source.y is not None:
         raw, used, told = _from_columns(table, source, crs, what)
@@ -236,11 +245,11 @@ def _from_vector(
 
 def _from_columns(
     table: Table, source: _Source, crs: Any, what: str
-) -> tuple[NDArray[np.float64], tuple[str, str], dict[str, Any]]:
-    x, y = _coordinate_columns(table.columns, source, what)
-    numbers = [to_numbers(table.numbers[name]) for name in (x, y)]
-    written = _minutes(table, numbers, (x, y), what)
-    degrees = written or (_matches(_DEGREES[0], x) and _matches(_DEGREES[1], y))
+) -> tuple[NDArray[np.float64], tuple[str, ...], dict[str, Any]]:
+    columns = _columns_of(table.columns, source, what)
+    x, y = (PARTED.join(parts) for parts in columns)
+    numbers, written, blank = _numbers(table, columns, what)
+    degrees = written or all(_matches(one, parts[0]) for one, parts in zip(_DEGREES, columns, strict=True))
     stored = datum_of(x, y) if degrees and source.crs is None else None
     own, told = choose_crs(stored, source.crs, crs, what)
     if written and not own.is_geographic:
@@ -250,24 +259,38 @@ def _from_columns(
         )
     if stored is not None:
         told["crs_from"] = "degrees and minutes" if written else "names of the coordinate columns"
-    return np.column_stack(numbers), (x, y), {"x": x, "y": y, "_crs": own, **told}
+    notes: dict[str, Any] = {"x": x, "y": y, "_crs": own, **told}
+    if blank:
+        notes["blank_seconds"] = blank
+    return np.column_stack(numbers), (*columns[0], *columns[1]), notes
 
 
-def _minutes(table: Table, numbers: list[NDArray[np.float64]], names: tuple[str, str], what: str) -> bool:
-    """Fill in coordinates that are written in degrees, minutes and seconds; tell whether they are."""
+def _numbers(
+    table: Table, columns: tuple[Parts, Parts], what: str
+) -> tuple[list[NDArray[np.float64]], bool, int]:
+    """Read both coordinates; whether they are degrees and minutes, and rows with blank seconds."""
+    numbers, written, blank = [], [], 0
     try:
-        found = [degrees_in(table.numbers[names[0]], numbers[0], "x")]
-        found.append(degrees_in(table.numbers[names[1]], numbers[1], "y"))
+        for axis, parts in zip(_AXES, columns, strict=True):
+            if len(parts) > 1:
+                joined, blanks = join_parts([table.numbers[name] for name in parts], axis)
+                numbers.append(joined)
+                blank = max(blank, blanks)
+            else:
+                numbers.append(to_numbers(table.numbers[parts[0]]))
+            only = len(parts) == 1 and degrees_in(table.numbers[parts[0]], numbers[-1], axis)
+            written.append(len(parts) > 1 or only)
     except DataError as error:
-        raise DataError(f"{what} columns {names[0]} and {names[1]}: {error}") from error
-    return any(found)
+        x, y = (PARTED.join(parts) for parts in columns)
+        raise DataError(f"{what} columns {x} and {y}: {error}") from error
+    return numbers, any(written), blank
 
 
-def _coordinate_columns(columns: list[str], source: _Source, what: str) -> tuple[str, str]:
+def _columns_of(columns: list[str], source: _Source, what: str) -> tuple[Parts, Parts]:
     if (source.x is None) != (source.y is None):
         raise UsageError(f"[{what}] gives only one of x and y; both or neither are allowed; add the other")
     if source.x is not None and source.y is not None:
-        return find_column(source.x, columns, f"[{what}] x"), find_column(source.y, columns, f"[{what}] y")
+        return named(source.x, columns, f"[{what}] x"), named(source.y, columns, f"[{what}] y")
     pair = find_pair(columns)
     if pair is None:
         raise UsageError(
@@ -277,13 +300,45 @@ def _coordinate_columns(columns: list[str], source: _Source, what: str) -> tuple
     return pair
 
 
-def find_pair(columns: list[str]) -> tuple[str, str] | None:
-    """Find the columns of coordinates by their names, metres before degrees; None where there are none."""
+def named(wanted: str, columns: list[str], setting: str) -> Parts:
+    """Find the column of a setting, or the columns of one such as ``lat_deg + lat_min + lat_sec``.
+
+    Raises
+    ------
+    UsageError
+        One is not there.
+    """
+    if wanted in columns or PARTED not in wanted:
+        return (find_column(wanted, columns, setting),)
+    return tuple(find_column(part.strip(), columns, setting) for part in wanted.split(PARTED))
+
+
+def coordinate_columns(columns: list[str], source: _Source) -> list[str]:
+    """List the columns of coordinates that are there: those that are named, else those recognised."""
+    if source.x is None and source.y is None:
+        return [name for parts in find_pair(columns) or () for name in parts]
+    wanted = [part.strip().casefold() for one in (source.x, source.y) if one for part in one.split(PARTED)]
+    wanted += [one.casefold() for one in (source.x, source.y) if one]
+    return [name for name in columns if name.casefold() in wanted]
+
+
+def find_pair(columns: list[str]) -> tuple[Parts, Parts] | None:
+    """Find the columns of coordinates by their names; None where there are none.
+
+    Metres come before degrees, and degrees in one column before those in several.
+    """
+    parts = find_parts(columns, "x"), find_parts(columns, "y")
+    whole = [name for name in columns if not (all(parts) and name in (*parts[0], *parts[1]))]
     for first, second in (*_PAIRS, _DEGREES):
-        x, y = _pick(first, columns), _pick(second, columns)
+        x, y = _pick(first, whole), _pick(second, whole)
         if x is not None and y is not None and x != y:
-            return x, y
-    return None
+            sides = (side_of(columns, "x"), side_of(columns, "y")) if first == _DEGREES[0] else (None, None)
+            both = [
+                (name, side) if side and side != name else (name,)
+                for name, side in zip((x, y), sides, strict=True)
+            ]
+            return both[0], both[1]
+    return (parts[0], parts[1]) if all(parts) else None
 
 
 def _pick(pattern: str, columns: list[str]) -> str | None:

@@ -17,6 +17,7 @@ import numpy as np
 from gossan.errors import DataError, UsageError
 from gossan.io.cells import Column, Growing, gather, settle
 from gossan.io.decimals import Style
+from gossan.io.degrees import find_parts
 from gossan.io.elements import parse_column, parse_unit
 
 if TYPE_CHECKING:
@@ -229,6 +230,8 @@ def _header(rows: Sequence[Sequence[str]], known: Collection[str]) -> int | None
     for number, row in enumerate(rows[:_SEARCHED]):
         names = {cell.strip() for cell in row}
         place = any(one.casefold() in wanted or one.casefold().startswith(_PLACED) for one in names)
+        if find_parts(row, "x") and find_parts(row, "y"):
+            return number
         told = [one for one in names if one and (one.casefold() in wanted or parse_column(one))]
         if place and (len(told) >= 2 or any(one.casefold().startswith(_PLACED) for one in names)):
             return number

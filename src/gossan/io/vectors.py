@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gossan.errors import DataError, DataWarning, UsageError
 from gossan.io.crs import choose_crs, parse_crs, same_crs, transformer
+from gossan.io.exchange import check_exchange, filled, open_options, refuse_unplaced, tidied
 from gossan.io.files import check_content, file_kind, naming
 from gossan.io.places import refuse_misplaced
 from gossan.io.rasters import read_raster
@@ -58,6 +59,7 @@ def read_geology(
         raster = RasterSource(path=source.path, name="geology", kind="class", crs=source.crs)
         return read_raster(path, raster, crs, what="geology")
     frame, counts = open_vector(path, "geology", source.layer)
+    refuse_unplaced(frame, source.crs, path, "geology")
     frame, told = to_project(frame, source.crs, crs, "geology")
     column = _attribute(frame, source.attribute)
     frame = frame[[column, "geometry"]].rename(columns={column: "unit"})
@@ -89,6 +91,7 @@ def read_faults(
     import shapely
 
     frame, counts = open_vector(path, "faults", source.layer)
+    refuse_unplaced(frame, source.crs, path, "faults")
     frame, told = to_project(frame, source.crs, crs, "faults")
     parts, origin = shapely.get_parts(_collections_to_parts(frame.geometry), return_index=True)
     line = np.isin(shapely.get_type_id(parts), (_LINE, _RING))
@@ -127,6 +130,7 @@ def read_area(
     """
     file_kind(path, "area", ("vector",))
     frame, counts = open_vector(path, "area", layer)
+    refuse_unplaced(frame, source_crs, path, "area")
     frame, told = to_project(frame, source_crs, crs, "area")
     frame, dropped = keep_polygons(frame[["geometry"]], "area", path)
     return frame, counts | told | dropped | {"area_km2": float(frame.area.sum() / 1e6)}
@@ -151,11 +155,12 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
     import shapely
 
     check_content(path, what)
+    check_exchange(path, what)
     try:
         name = _layer_name(path, what, layer)
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            frame, closed = _read_layer(path, name)
+            frame, closed = _read_layer(path, name, open_options(path, what))
     except (
         pyogrio.errors.DataSourceError,
         pyogrio.errors.DataLayerError,
@@ -181,19 +186,20 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
     frame["geometry"] = shapely.force_2d(frame.geometry.to_numpy())
-    return frame, {"rows": len(frame), "layer": name, **closed}
+    frame, told = tidied(frame, path, what)
+    return frame, {"rows": len(frame), "layer": name, **closed, **told}
 
 
-def _read_layer(path: Path, name: str) -> tuple[Any, dict[str, int]]:
+def _read_layer(path: Path, name: str, options: dict[str, str]) -> tuple[Any, dict[str, int]]:
     """Read a layer; where a ring is left open or no geometry can be made, close or leave out only that."""
     import pyogrio
     import shapely
 
     try:
-        return pyogrio.read_dataframe(path, layer=name), {}
+        return pyogrio.read_dataframe(path, layer=name, **options), {}
     except shapely.errors.ShapelyError:
-        frame = pyogrio.read_dataframe(path, layer=name, on_invalid="fix")
-        whole = pyogrio.read_dataframe(path, layer=name, on_invalid="ignore")
+        frame = pyogrio.read_dataframe(path, layer=name, on_invalid="fix", **options)
+        whole = pyogrio.read_dataframe(path, layer=name, on_invalid="ignore", **options)
         closed = whole.geometry.isna() & frame.geometry.notna()
         if closed.any():
             warnings.warn(f"closed {int(closed.sum())} open rings", DataWarning, stacklevel=2)
@@ -232,6 +238,7 @@ def _layer_name(path: Path, what: str, layer: str | None) -> str:
         raise DataError(
             f"{what} file {path.name} has no spatial layer; {naming('', names)}; give another file"
         )
+    spatial = filled(path, spatial)
     if len(spatial) > 1:
         raise UsageError(
             f"{what} file {path.name} has {len(spatial)} layers ({', '.join(spatial)}); one is read; "

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from gossan import io
 from gossan.abundance import ppm_factor
 from gossan.config import new_project, parse_override
-from gossan.errors import DataWarning, GossanError, GossanWarning, MissingFileError, UsageError
-from gossan.io.cells import read_cells, to_numbers
-from gossan.io.degrees import datum_of
+from gossan.errors import DataError, DataWarning, GossanError, GossanWarning, MissingFileError, UsageError
+from gossan.io.cells import gather, read_cells, to_numbers
+from gossan.io.degrees import datum_of, find_parts, join_parts
 from gossan.io.elements import parse_column
-from gossan.io.tables import Points, read_points
+from gossan.io.tables import PARTED, Points, read_points
 from gossan.io.vectors import open_vector
 from gossan.pipeline.run import DEMO
 from gossan.pipeline.zones import fitting_crs, is_metric, zone_of
@@ -207,6 +207,13 @@ def _in_degrees(points: Points) -> NDArray[np.float64] | None:
 
 def _beside(points: Points) -> NDArray[np.float64] | None:
     """Longitude and latitude in other columns than those of the coordinates."""
+    names = [str(name) for name in points.cells.columns if name not in points.used]
+    try:
+        parts = [join_parts([gather(points.cells[name]) for name in find_parts(names, "x")], "x")[0]]
+        parts.append(join_parts([gather(points.cells[name]) for name in find_parts(names, "y")], "y")[0])
+        return np.column_stack(parts)
+    except DataError:  # there are none
+        pass
     found = []
     for pattern in (_LONGITUDE, _LATITUDE):
         names = [
@@ -215,7 +222,10 @@ def _beside(points: Points) -> NDArray[np.float64] | None:
         free = [name for name in names if name not in points.used]
         if not free:
             return None
-        found.append(to_numbers(points.cells[free[0]], comma=points.comma))
+        try:
+            found.append(to_numbers(points.cells[free[0]], comma=points.comma))
+        except DataError:  # thousands or decimals
+            return None
     return np.column_stack(found)
 
 
@@ -228,8 +238,9 @@ def _guess_columns(draft: _Draft, name: str, points: Points) -> None:
     """Write down the coordinate columns, and the CRS where it is not the project's."""
     if not points.used:
         return
-    draft.guess(f"{name}.x", points.used[0], "by its name")
-    draft.guess(f"{name}.y", points.used[1], "by its name")
+    for axis in ("x", "y"):
+        columns = points.counts[axis]
+        draft.guess(f"{name}.{axis}", columns, "by their names" if PARTED in columns else "by its name")
     project = draft.values.get("project.crs", "")
     if _in_degrees(points) is not None:
         # once columns are named, their names no longer say that they are degrees
@@ -307,7 +318,10 @@ def _best_columns(points: Points) -> list[str]:
         parsed = parse_column(name) if name not in points.used else None
         if parsed is None:
             continue
-        values, code = read_cells(points.cells[name], comma=points.comma)
+        try:
+            values, code = read_cells(points.cells[name], comma=points.comma)
+        except DataError:  # thousands or decimals: the reader refuses it too
+            continue
         usable = values[np.isfinite(values) & (values > 0)]
         rank = (len(usable), not parsed.oxide)
         # a constant element is refused by the reader, and so is one of a handful of values by sense

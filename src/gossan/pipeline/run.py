@@ -112,7 +112,7 @@ def run(
     _warn_of_jobs(jobs, scheduler, cluster)  # here, since it is no fact of the survey for the report
     with _collected() as told:
         files = input_files(project)
-        inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
+        inputs = {name: io.file_hash(path) for name, path in files.items() if io.is_there(path)}
         survey = read_survey(project)  # refuses what is not there
         resolved = derive(project, survey)
         report = on_progress or no_report

@@ -103,7 +103,7 @@ def study(
     project = without_land(project, "study")
     folder = Path(out) if out is not None else default_folder(project)
     files = input_files(project)
-    inputs = {name: io.file_hash(path) for name, path in files.items() if path.is_file()}
+    inputs = {name: io.file_hash(path) for name, path in files.items() if io.is_there(path)}
     survey = read_survey(project)
     resolved = derive(project, survey)
     fitted: list[Table] = [table for table in TABLES if table in tables]
