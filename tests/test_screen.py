@@ -166,6 +166,32 @@ def test_the_decision_is_that_of_scikit_learn():
     assert ours == pytest.approx(machine.decision_function(test[:, None]), abs=1e-9)
 
 
+def test_libsvm_itself_and_the_svc_around_it_give_the_same_bits(monkeypatch, capfd):
+    rng = np.random.default_rng(1)
+    value, ore = rng.normal(size=160), rng.random(160) < 0.4
+    assert screen._solver() is screen._libsvm
+    direct = screen._decision(value[:100], ore[:100], value[100:])
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(screen, "_solver", lambda: screen._svc)
+    assert np.array_equal(screen._decision(value[:100], ore[:100], value[100:]), direct)
+
+
+def test_a_limit_leaves_folds_out_and_never_changes_the_side(monkeypatch):
+    rng = np.random.default_rng(2)
+    value, ore, fold = rng.normal(size=90), rng.random(90) < 0.5, rng.integers(0, 3, 90)
+    rows, made = np.arange(90), []
+    monkeypatch.setattr(screen, "_decision", lambda value, ore, at: made.append(1) or at)
+    whole = screen._fold_auc(value, fold, rows, ore)
+    limits = [*np.linspace(0, 1, 41), whole]
+    made.clear()
+    found = [screen._fold_auc(value, fold, rows, ore, limit) for limit in limits]
+    assert [area < limit for area, limit in zip(found, limits, strict=True)] == [
+        whole < limit for limit in limits
+    ]
+    assert found[-1] == whole
+    assert len(made) < 2.5 * len(limits)
+
+
 def test_only_pairs_of_one_fold_are_compared(monkeypatch):
     monkeypatch.setattr(screen, "_decision", lambda value, ore, at: at)
     value = np.array([0.0, 1.0, 10.0, 11.0])

@@ -6,7 +6,7 @@ the strict protocol moves the camps about instead, and asks how often ore at a r
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -36,6 +36,8 @@ __all__ = [
 DRAWN = 122
 #: Null patterns as good as the tested one after which an element is given up (Besag and Clifford 1991).
 ENOUGH = 20
+#: Difference of two AUCs far above rounding and far below one pair of samples.
+_SURE = 1e-9
 #: What stands in the row of an element that cannot be tested.
 UNTESTED = dict.fromkeys(("auc", "s_auc", "z_auc"), math.nan) | {"p": 1.0, "drawn": 0, "null_draws": 0}
 
@@ -237,7 +239,7 @@ def _strict(
     order = orders[0][there[orders[0]]]
     reached = taken = 0
     for pattern in null:
-        area = _fold_auc(value, fold, *_draw(order, pattern, drawn))
+        area = _fold_auc(value, fold, *_draw(order, pattern, drawn), float(areas[0]))
         reached, taken = reached + (not area < areas[0]), taken + 1  # NaN counts as reached
         if reached == ENOUGH:
             break
@@ -268,36 +270,70 @@ def _draw(order: NDArray[np.int64], ore: Flags, drawn: int) -> tuple[NDArray[np.
     return order[taken], labels[taken]
 
 
-def _fold_auc(value: Floats, fold: NDArray[Any], rows: NDArray[np.int64], ore: Flags) -> float:
-    """Give the share of (ore, barren) pairs of one fold that an SVM of the other folds orders rightly."""
+def _fold_auc(
+    value: Floats, fold: NDArray[Any], rows: NDArray[np.int64], ore: Flags, limit: float | None = None
+) -> float:
+    """Give the share of (ore, barren) pairs of one fold that an SVM of the other folds orders rightly.
+
+    Where a limit is given, only on which side of it the share lies: folds that cannot change that are left
+    out, and with them a third of the SVMs.
+    """
     value, fold = value[rows], fold[rows]
-    right = pairs = 0.0
-    for one in np.unique(fold):
-        test = fold == one
-        here, rest = ore[test], ore[~test]
-        if here.all() or not here.any() or rest.all() or not rest.any():
-            continue
-        score = _decision(value[~test], rest, value[test])
-        barren = np.count_nonzero(~here)
-        right += float(placements(score[here], score[~here]).sum()) * barren
-        pairs += np.count_nonzero(here) * barren
+    tests = [test for test in (fold == one for one in np.unique(fold)) if _has_both(ore, test)]
+    counts = [float(np.count_nonzero(ore[test]) * np.count_nonzero(~ore[test])) for test in tests]
+    pairs = left = sum(counts)
+    right = 0.0
+    for test, count in zip(tests, counts, strict=True):
+        here = ore[test]
+        score = _decision(value[~test], ore[~test], value[test])
+        right += float(placements(score[here], score[~here]).sum()) * np.count_nonzero(~here)
+        left -= count
+        if limit is not None and right > (limit + _SURE) * pairs:
+            return right / pairs
+        if limit is not None and right + left < (limit - _SURE) * pairs:
+            return (right + left) / pairs
     return right / pairs if pairs else math.nan
 
 
-@cache
-def _machine() -> type[Any]:
-    """Make the SVM's class: scikit-learn's, without its guess at what kind of target it has.
+def _has_both(ore: Flags, test: Flags) -> bool:
+    """Tell whether a fold and the others hold both classes."""
+    here, rest = ore[test], ore[~test]
+    return bool(here.any() and not here.all() and rest.any() and not rest.all())
 
-    That guess takes a third of the time of a fit and the fits are tens of thousands; the result is the same.
-    Should scikit-learn rename the hook, the override is not called and only the time is lost.
+
+#: Support vectors (n, 1), their weights (n,) and the intercept of values (n, 1) and labels (n,), ore above 0.
+_Solve = Callable[[Floats, Floats], tuple[Floats, Floats, float]]
+
+
+@cache
+def _solver() -> _Solve:
+    """Choose what fits the SVM: the libsvm inside scikit-learn, or the SVC around it.
+
+    What the SVC does around a fit of so few values takes a third of the time, and the fits are tens of
+    thousands. Both give the same bits.
     """
+    try:
+        _libsvm(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
+    except (ImportError, AttributeError, TypeError, ValueError):  # it is no part of what they promise
+        return _svc
+    return _libsvm
+
+
+def _libsvm(value: Floats, ore: Floats) -> tuple[Floats, Floats, float]:
+    from sklearn.svm import _libsvm as libsvm
+
+    libsvm.set_verbosity_wrap(0)  # left alone, it prints
+    _, vectors, _, weights, intercept, *_ = libsvm.fit(
+        value, ore, svm_type=0, kernel="rbf", C=1.0, gamma=1.0, class_weight=np.ones(2)
+    )
+    return vectors, -weights[0], -float(intercept[0])  # its first class is above 0
+
+
+def _svc(value: Floats, ore: Floats) -> tuple[Floats, Floats, float]:
     from sklearn.svm import SVC
 
-    def known(machine: Any, labels: Flags) -> Floats:
-        machine.classes_, machine.class_weight_ = np.array([False, True]), np.ones(2)
-        return labels.astype(np.float64)
-
-    return type("Machine", (SVC,), {"_validate_targets": known})
+    machine = SVC(kernel="rbf", C=1.0, gamma=1.0).fit(value, ore > 0)
+    return machine.support_vectors_, machine.dual_coef_[0], float(machine.intercept_[0])
 
 
 def _decision(value: Floats, ore: Flags, at: Floats) -> Floats:
@@ -306,10 +342,10 @@ def _decision(value: Floats, ore: Flags, at: Floats) -> Floats:
     if scale == 0:
         return np.zeros(at.size)
     # "scale" is 1 / variance, so 1 here
-    machine = _machine()(kernel="rbf", C=1.0, gamma=1.0).fit(((value - centre) / scale)[:, None], ore)
+    vectors, weights, intercept = _solver()(((value - centre) / scale)[:, None], ore.astype(np.float64))
     # the sum over support vectors itself: a tenth of the time of decision_function, and the same to 1e-14
-    distance = (at[:, None] - centre) / scale - machine.support_vectors_.T
-    return np.asarray(np.exp(-(distance**2)) @ machine.dual_coef_[0] + machine.intercept_[0])
+    distance = (at[:, None] - centre) / scale - vectors.T
+    return np.asarray(np.exp(-(distance**2)) @ weights + intercept)
 
 
 def _discoveries(p: Floats, level: float) -> Flags:
