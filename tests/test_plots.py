@@ -35,6 +35,13 @@ BINS = {
     "high": [0.05, None, 0.5],
 }
 CALLED = {"hit": 9.5, "miss": 3.5, "false": 14.0, "rest": 37.0}
+WALK = {
+    "rank": list(range(1, 9)),
+    "ground_km2": [10.0 * rank for rank in range(1, 9)],
+    "km2_per_deposit": [None, 20.0, 15.0, 13.0, 16.0, 20.0, 23.0, 26.0],
+    "low": [None, 10.0, 9.0, 8.0, 10.0, 12.0, 14.0, 17.0],
+    "high": [None, None, 40.0, 30.0, 31.0, 33.0, 35.0, 37.0],
+}
 CROWDED = {
     "probability": [0.02, 0.05, 0.06, 0.062, 0.07, 0.075, 0.1, 0.3, 0.31, 0.33],
     "share_ore": [0.0, 0.0, 0.0, 0.01, 0.0, 0.02, 0.02, 0.3, 0.3, 0.6],
@@ -129,6 +136,7 @@ def every_figure_of_trust(made, ground, curve):
         "precision": plots.precision_recall({HARD[1]: curve}, prevalence=0.1),
         "success": plots.success_rate(curve),
         "calibration": plots.calibration_plot(BINS),
+        "walk": plots.walk_plot(WALK, chance=31.0, rank=4, interval=(2, 7)),
         "crowded calibration": plots.calibration_plot(CROWDED),
         "area": plots.prediction_area(area),
         "distances": plots.distance_plot({"map": [0.0, 900.0], "test": [3000.0, 9000.0]}),
