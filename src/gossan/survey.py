@@ -51,8 +51,7 @@ class SampleSource:
     path
         CSV, XLSX, GeoPackage, Shapefile or GeoJSON, from the project's data folder.
     x, y
-        Columns of easting and northing; None: found by name, or the geometry. Degrees, minutes, seconds and
-        hemisphere in columns of their own are joined, as in ``"lat_deg + lat_min + lat_sec"``.
+        Columns of easting and northing, or parts to join (``"lat_deg + lat_min"``); None: names or geometry.
     elements
         Columns or symbols to use; None: all that are recognised.
     censored
@@ -97,8 +96,7 @@ class DepositSource:
     path
         A table or points, as for samples.
     x, y
-        Columns of easting and northing; None: found by name, or the geometry. Degrees, minutes, seconds and
-        hemisphere in columns of their own are joined, as in ``"lat_deg + lat_min + lat_sec"``.
+        Columns of easting and northing, or parts to join (``"lat_deg + lat_min"``); None: names or geometry.
     where
         Condition on the columns that rows must meet, such as ``"commodity == 'Cu'"``; None: all rows.
     camp

@@ -27,7 +27,7 @@ _MAPPED = Variant("ResNet18*", "mfaf-resnet18")
 def draw_figures(
     grid: Grid, tables: Sequence[int], survey: "Survey", lines: Sequence[Line], results: Mapping[str, Any]
 ) -> dict[str, bytes]:
-    """Draw what the tables of the study have the numbers for: file name -> content, PNG and SVG."""
+    """Draw what the tables of the study have the numbers for: file name -> content, PNG and PDF."""
     ground = _ground(survey, results)
     found: dict[str, Figure] = {}
     if 2 in tables:
@@ -41,7 +41,7 @@ def draw_figures(
     files: dict[str, bytes] = {}
     for name, figure in found.items():
         files[f"{name}.png"] = plots.save(figure, "png", dpi=300)
-        files[f"{name}.svg"] = plots.save(figure, "svg")
+        files[f"{name}.pdf"] = plots.save(figure, "pdf", dpi=300)
     return files
 
 
