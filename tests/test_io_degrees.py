@@ -158,3 +158,11 @@ def test_init_fits_metres_to_degrees_in_parts_beside_them(table, tmp_path):
     _, guesses = draft_project(tmp_path / "p.toml", {"samples.path": path, "deposits.path": path})
     assert guesses["project.crs"]["value"] == "EPSG:28351"  # the zone beside the one that it lies in
     assert guesses["samples.x"]["value"] == "x"
+
+
+def test_a_refusal_names_the_parts_of_a_coordinate_once(table):
+    rows = [row.replace(",S,118", ",,118") for row in ROWS]  # south without a word
+    with pytest.raises(
+        DataError, match=r"lon_sec \+ E/W and lat_deg \+ lat_min \+ lat_sec \+ N/S lie outside"
+    ):
+        read_samples(table(rows=rows), SampleSource("s.csv"), CRS)

@@ -1,13 +1,16 @@
 """The open surveys, read in place: what is in each file, counted."""
 
+import re
 import warnings
 
 import numpy as np
+import pandas as pd
+import pyogrio
 import pytest
 
 from gossan.errors import DataError, DataWarning
-from gossan.io import read_deposits, read_samples
-from gossan.survey import DepositSource, SampleSource
+from gossan.io import read_deposits, read_geology, read_samples
+from gossan.survey import DepositSource, GeologySource, SampleSource
 
 pytestmark = [pytest.mark.realdata, pytest.mark.filterwarnings("ignore::gossan.errors.DataWarning")]
 
@@ -140,3 +143,67 @@ def test_eskay_creek_has_repeated_places_impossible_ph_and_negative_eastings(dat
 def test_the_deposits_of_the_open_surveys_read(data, path, crs, where, kept):
     got, _ = read_deposits(data / path, DepositSource("d", where=where), crs)
     assert len(got) == kept
+
+
+# ---- the same surveys as others would send them
+
+
+def in_words(text, decimal, part):
+    """Write a number of a table with other signs, thousands parted; other text stays."""
+    if not re.fullmatch(r"-?\d+(\.\d+)?", text):
+        return text
+    whole, _, rest = text.lstrip("-").partition(".")
+    return "-" * text.startswith("-") + f"{int(whole):,}".replace(",", part) + (rest and decimal + rest)
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal", "part"), [(";", ",", "."), ("\t", ",", "."), (",", ".", ",")]
+)
+def test_eskay_creek_reads_alike_with_other_decimal_signs_and_thousands(
+    data, tmp_path, separator, decimal, part
+):
+    path = data / "eskay_creek_bc/samples.csv"
+    expected, _ = samples(path, "EPSG:26910")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).map(in_words, decimal=decimal, part=part)
+    table.to_csv(tmp_path / "s.csv", sep=separator, index=False, encoding="latin-1")
+    got, counts = samples(tmp_path / "s.csv", "EPSG:26910")
+    np.testing.assert_array_equal(got.coordinates, expected.coordinates)
+    pd.testing.assert_frame_equal(got.values, expected.values)
+    assert counts["thousands"]["Ba_ppm"] == 1559
+    assert counts["thousands"]["y"] == 4205
+
+
+def test_katanning_reads_alike_with_degrees_minutes_and_seconds_in_columns(data, tmp_path):
+    path = data / "katanning_au_wa/samples_raw.csv"
+    expected, _ = samples(path, "EPSG:28350", crs="EPSG:4326")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for axis, name, sides in (("lon", "X", "EW"), ("lat", "Y", "NS")):
+        value = table.pop(name).astype(float)
+        size = value.abs()
+        table[f"{axis}_deg"], table[f"{axis}_min"] = size // 1, size * 60 // 1 % 60
+        table[f"{axis}_sec"] = (size * 3600 % 60).map("{:.5f}".format)
+        table[f"{axis}_dir"] = np.where(value < 0, sides[1], sides[0])
+    table.to_csv(tmp_path / "s.csv", index=False)
+    got, counts = samples(tmp_path / "s.csv", "EPSG:28350")
+    assert counts["crs"] == "EPSG:4326"
+    np.testing.assert_allclose(got.coordinates, expected.coordinates, atol=0.01)
+
+
+@pytest.mark.parametrize("ending", ["gdb", "tab", "mif", "kml"])
+def test_the_geology_of_eskay_creek_reads_alike_in_other_formats(data, tmp_path, ending):
+    path = data / "eskay_creek_bc/geology.gpkg"
+    source = GeologySource("g", attribute="PERIOD")
+    expected, _ = read_geology(path, source, "EPSG:26910")
+    layer = pyogrio.read_dataframe(path)
+    options = {
+        "gdb": {"driver": "OpenFileGDB", "geometry_type": "MultiPolygon"},
+        "tab": {"driver": "MapInfo File"},
+        "mif": {"driver": "MapInfo File", "FORMAT": "MIF"},
+        "kml": {"driver": "LIBKML"},
+    }[ending]
+    layer = layer.to_crs("EPSG:4326") if ending == "kml" else layer
+    pyogrio.write_dataframe(layer, tmp_path / f"g.{ending}", **options)
+    got, counts = read_geology(tmp_path / f"g.{ending}", source, "EPSG:26910")
+    assert counts["kept"] == 969
+    assert got["unit"].tolist() == expected["unit"].tolist()
+    np.testing.assert_allclose(got.area, expected.area, rtol=1e-3)

@@ -147,7 +147,8 @@ def join_parts(parts: Sequence[Column], axis: Literal["x", "y"]) -> tuple[NDArra
     """Put degrees, minutes and seconds together that stand in columns of their own.
 
     Degrees with a fraction have no minutes, and minutes with one no seconds; both are under 60, and a minus
-    before degrees is for all. A column without any number holds hemispheres. What does not fit is NaN.
+    before degrees is for all. A column without any number holds hemispheres; one that is blank is left out.
+    What does not fit is NaN.
 
     Returns
     -------
@@ -158,6 +159,7 @@ def join_parts(parts: Sequence[Column], axis: Literal["x", "y"]) -> tuple[NDArra
     DataError
         There are more than three columns of numbers, or none, or hemispheres are those of the other axis.
     """
+    parts = [*parts[:1], *(one for one in parts[1:] if len(one.odd) or np.isfinite(one.values).any())]
     letters = [bool(len(one.odd)) and not np.isfinite(one.values).any() for one in parts]
     sides = [one for one, side in zip(parts, letters, strict=True) if side]
     numbers = [one for one, side in zip(parts, letters, strict=True) if not side]

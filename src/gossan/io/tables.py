@@ -138,7 +138,8 @@ def read_points(
     dropped: dict[str, int] = {}
     if choose is not None:
         keep, dropped = choose(table.cells)
-    moved, keep, lost = _place(raw, keep, way, what, used, assumed=told["crs_from"].startswith("assumed"))
+    names = f"{told['x']} and {told['y']}" if used else ""
+    moved, keep, lost = _place(raw, keep, way, what, names, assumed=told["crs_from"].startswith("assumed"))
     counts = {"rows": len(raw), "kept": int(keep.sum()), "dropped": lost | dropped, **told}
     _check_rows(counts, path, what)
     return Points(
@@ -154,7 +155,7 @@ def _place(
     keep: NDArray[np.bool_],
     way: tuple[Any, Any],
     what: str,
-    used: tuple[str, ...],
+    names: str,
     *,
     assumed: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[str, int]]:
@@ -162,7 +163,7 @@ def _place(
     missing = keep & ~np.isfinite(raw).all(axis=1)
     zero = keep & (raw == 0).all(axis=1)
     keep = keep & ~(missing | zero)
-    refuse_misplaced(raw[keep], way, what, " and ".join(used), assumed=assumed)
+    refuse_misplaced(raw[keep], way, what, names, assumed=assumed)
     moved = np.full(raw.shape, np.nan)
     moved[keep] = reproject_points(raw[keep], *way)
     lost = keep & np.isnan(moved).any(axis=1)
