@@ -32,6 +32,27 @@ QUICK = [
     'validation.rivals=["weights-of-evidence"]',
     "explain.repeats=1",
 ]
+#: What a sheet must say, and the columns of targets.csv that say the same.
+SHEET = (
+    *("Area", "Mean score", "Best score", "Applicability", "Samples inside", "Strongest elements"),
+    *("Local background", "Association", "Rock unit", "Nearest known deposit", "For it", "WGS 84"),
+)
+COLUMNS = (
+    *(
+        "number",
+        "rank",
+        "area_km2",
+        "area_ha",
+        "score_mean",
+        "score_max",
+        "spread",
+        "applicability",
+        "inside",
+    ),
+    *("samples_inside", "element_1", "ratio_1", "percentile_1", "association", "rock_unit", "rock_share"),
+    *("nearest_known_m", "for_1", "for_2", "for_3", "against_1"),
+    *("easting", "northing", "longitude", "latitude"),
+)
 MAP = "document.getElementById('map').gossan"
 
 
@@ -120,7 +141,10 @@ def _target_1_says_why(page, folder):
     assert best["for_1"] in told
     assert f"{best['score_mean']:.2f}" in told
     page.click("#map-info a[href^='#target-']")
-    assert page.locator(f"#target-{best['number']} dl").is_visible()
+    sheet = page.inner_text(f"#target-{best['number']} dl")
+    for label in SHEET:
+        assert label in sheet, label
+    assert {*COLUMNS} <= set(best.index)
 
 
 def _table_moves_the_map(page):

@@ -217,7 +217,7 @@ def test_waypoints_are_well_formed_whatever_the_names_hold(tmp_path):
 def test_a_sheet_says_only_what_is_known():
     assert target_sheets({}) == []
     (sheet,) = target_sheets({"targets": [{"number": 3, "rank": 1, "score_mean": 0.71}]})
-    assert dict(sheet.rows) == {"Mean score ± spread": "0.71"}
+    assert dict(sheet.rows) == {"Mean score": "0.71"}
     assert sheet.sites == ()
     row = {"number": 3, "fault_m": 840.0, "fault_trend": 179.8, "inside": False, "applicability": 0.9}
     said = dict(target_sheets({"targets": [row]})[0].rows)

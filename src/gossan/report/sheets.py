@@ -63,7 +63,8 @@ def _score(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         hectares = 100 * area if hectares is None else hectares
         yield "Area", f"{significant(float(area))} km² ({number(round(float(hectares)))} ha)"
     if (mean := row.get("score_mean")) is not None:
-        yield "Mean score ± spread", _spreading(mean, row.get("spread"))
+        label = "Mean score" if row.get("spread") is None else "Mean score ± spread"
+        yield label, _spreading(mean, row.get("spread"))
     if row.get("score_max") is not None:
         yield "Best score", number(float(row["score_max"]))
     if row.get("probability") is not None:
