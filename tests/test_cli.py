@@ -171,8 +171,8 @@ def test_a_terminal_gets_tables_and_no_colour_where_none_is_wanted(
     assert cli.main(["run", str(project)]) == 0
     assert cli.main(["doctor"]) == 0
     shown = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
-    assert re.search(r"mfaf-resnet18 +0\.812 +0\.700 to 0\.900", shown)
-    assert re.search(r"random-forest +0\.700 +no interval", shown)
+    assert re.search(r"mfaf-resnet18 +0\.81 +0\.70 to 0\.90", shown)
+    assert re.search(r"random-forest +0\.70 +no interval", shown)
     assert "report: runs/jinshan/report.html" in shown
     assert re.search(r"numpy +\d", shown)
     assert ("\x1b[3" in screen.getvalue()) != no_color
@@ -420,7 +420,9 @@ def test_init_without_a_crs_leaves_its_place_open(tmp_path, capsys, monkeypatch)
     (tmp_path / "s.csv").touch()
     assert cli.main(["init", "--samples", "s.csv", "--deposits", "s.csv", "--json"]) == 0
     shown = capsys.readouterr()
-    assert json.loads(shown.out) == {"format": 1, "project": "project.toml", "guesses": {}}
+    said = json.loads(shown.out)
+    assert {key: said[key] for key in ("format", "project")} == {"format": 1, "project": "project.toml"}
+    assert all("as the demo" in guess["why"] for guess in said["guesses"].values())
     assert "warning: nothing is guessed from the samples" in shown.err
     text = (tmp_path / "project.toml").read_text(encoding="utf-8")
     assert 'crs = ""  # required' in text
