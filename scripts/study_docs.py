@@ -14,6 +14,8 @@ __all__ = ["eskay", "protocols", "twin"]
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 TITLES = {3: "Methods", 4: "Ablations", 5: "Weight of the self-distillation", 6: "Dilation rates"}
 DEVICE = "2 CPU cores"
+#: What stands where a study has not come to its end.
+NOT_YET = "*Not run to its end yet: no figure is given.*\n"
 
 #: Survey -> its lines of one protocol.
 Lines = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -23,7 +25,7 @@ def twin() -> str:
     """Write the study of the built-in surveys."""
     content, screened = _read("study_twin"), _read("study_twin_screening")
     if not content:
-        return ""
+        return f"### Built-in surveys\n\n{NOT_YET}"
     lines = {name: _under(rows, "strict") for name, rows in content["lines"].items()}
     head = _head(content["head"]).replace("twin 0", f"{len(lines)} built-in surveys")
     parts = [f"### Built-in surveys\n\n{head}, strict protocol.\n"]
@@ -35,7 +37,7 @@ def eskay() -> str:
     """Write the study of Eskay Creek."""
     content = _read("study_eskay")
     if not content:
-        return ""
+        return f"### Eskay Creek\n\n{NOT_YET}"
     design, lines = content["design"]["strict"], {content["project"]: _under(content["lines"], "strict")}
     head = (
         f"### Eskay Creek\n\n{_head(content['heads']['strict'])}, strict protocol; {design['areas']} areas, {design['ore_areas']} "
@@ -57,7 +59,8 @@ def eskay() -> str:
 def protocols() -> str:
     """Write what the paper's protocol adds on a built-in survey."""
     content = _read("study_protocols")
-    parts = ["### What the paper's protocol adds on a built-in survey\n"] if content else []
+    parts = ["### What the paper's protocol adds on a built-in survey\n"]
+    parts += [] if content else [NOT_YET]
     for name, gaps in content.get("protocol_gaps", {}).items():
         strides = " and ".join(map(str, content["strides"]))
         parts.append(f"{_head(content['head']).replace('twin 0', name)}, strides of {strides} px.\n")
