@@ -250,21 +250,13 @@ SHAPES = st.recursive(
 )
 
 
-#: What writes the formats whose endings several drivers claim.
-WRITERS = {
-    ".kml": {"driver": "LIBKML"},
-    ".tab": {"driver": "MapInfo File"},
-    ".mif": {"driver": "MapInfo File", "FORMAT": "MIF"},
-}
-
-
 def hold_of_a_layer(path, shapes, crs):
     """Read a layer of any geometry: what is read is valid and counted, or it is refused in one line."""
     for old in path.parent.glob(f"{path.stem}.*"):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     frame = gpd.GeoDataFrame({"unit": ["a"] * len(shapes)}, geometry=shapes, crs=crs)
     try:
-        pyogrio.write_dataframe(frame, path, geometry_type="Unknown", **WRITERS.get(path.suffix, {}))
+        pyogrio.write_dataframe(frame, path, geometry_type="Unknown")
     except (
         *(pyogrio.errors.FeatureError, pyogrio.errors.GeometryError, pyogrio.errors.DataSourceError),
         *(pyogrio.errors.DataLayerError, pyogrio.errors.FieldError),

@@ -68,7 +68,8 @@ def test_a_dirty_layer_is_read_or_refused_in_one_line(tmp_path, part):
         return hold_of_a_layer(tmp_path / f"dirty.{ending}", shapes, crs)
 
     shapes, crs = st.lists(SHAPES, max_size=5), st.sampled_from(LAYER_CRS)
-    endings = st.sampled_from(["gpkg", "geojson", "fgb", "kml", "tab", "mif"])
+    # not KML or MapInfo: GDAL did not come to an end of writing one of these layers; their parsers are fuzzed
+    endings = st.sampled_from(["gpkg", "geojson", "fgb"])
     _hold("dirty layers", part, VECTORS, hold, shapes, crs, endings)
 
 
