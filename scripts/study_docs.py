@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,11 +179,11 @@ def _order(number: int, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     paper = {label: printed[1] for label, printed in PAPER[number].items() if label in ours}
     pairs = list(itertools.combinations(paper, 2))
     alike = sum((paper[a] - paper[b]) * (ours[a] - ours[b]) > 0 for a, b in pairs)
-    best: Callable[[Mapping[str, float]], str] = lambda found: max(found, key=found.__getitem__)  # noqa: E731
-    mine = best({label: ours[label] for label in paper})
+    best, mine = max(paper, key=paper.__getitem__), max(paper, key=ours.__getitem__)
     return (
-        f"Of the {len(pairs)} pairs of the paper's rows, {alike} {'stands' if alike == 1 else 'stand'} in its order by AUC (chance: half). Its best "
-        f"row is {best(paper)}, " + ("and so it is here." if mine == best(paper) else f"here it is {mine}.")
+        f"Of the {len(pairs)} pairs of the paper's rows, {alike} {'stands' if alike == 1 else 'stand'} in its "
+        f"order by AUC (chance: half). Its best row is {best}, "
+        + ("and so it is here." if mine == best else f"here it is {mine}.")
     )
 
 

@@ -1,6 +1,8 @@
 """Seeds, the real surveys' folder, and the rule that nothing is skipped in silence."""
 
 import os
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,42 @@ def data():
 def soak_share():
     """Share of the full soak that is run, in (0, 1]."""
     return float(os.environ.get("GOSSAN_SOAK_SHARE", "1"))
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Chromium; the test is skipped where it is not installed."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def offline(chromium):
+    """Open a file without a network; at the end there was no error, no message and no request."""
+
+    @contextmanager
+    def opened(file):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+        page = context.new_page()
+        bad, asked = [], []
+        page.on("console", lambda message: bad.append(message.text))
+        page.on("pageerror", lambda error: bad.append(str(error)))
+        page.on("dialog", lambda dialog: bad.append(dialog.message))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri())
+        yield page
+        context.close()
+        assert bad == []
+        assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+
+    return opened
 
 
 def _allowed():

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from dataclasses import replace
 
 import geopandas as gpd
@@ -223,19 +222,8 @@ def test_names_stay_text_on_the_page(page_file):
 
 
 @pytest.mark.browser
-def test_both_are_switched_and_a_click_on_an_outline_says_the_holder(page_file):
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        bad = []
-        page.on("console", lambda message: bad.append(message.text))
-        page.on("pageerror", lambda error: bad.append(str(error)))
-        page.goto(page_file.as_uri())
+def test_both_are_switched_and_a_click_on_an_outline_says_the_holder(offline, page_file):
+    with offline(page_file) as page:
         hatched = "document.querySelectorAll('.leaflet-land-pane path[fill=\"url(#land-hatch)\"]').length"
         assert page.evaluate(hatched) == 1
         page.uncheck("#show-excluded")
@@ -259,5 +247,3 @@ def test_both_are_switched_and_a_click_on_an_outline_says_the_holder(page_file):
         assert "Alpha" in page.inner_text("#map-info")
         assert page.inner_text("#map-info").startswith("Tenure: ")
         page.uncheck("#show-tenure")
-        browser.close()
-    assert bad == []

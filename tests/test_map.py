@@ -302,37 +302,10 @@ def page_file(tmp_path_factory):
         return write_report(folder)
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """Chromium; the test is skipped where it is not installed."""
-    import shutil
-
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def opened(chromium, page_file):
-    """Open the page without a network; afterwards there was no error, no message and no request."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    page = context.new_page()
-    bad, asked = [], []
-    page.on("console", lambda message: bad.append(message.text))
-    page.on("pageerror", lambda error: bad.append(str(error)))
-    page.on("dialog", lambda dialog: bad.append(dialog.message))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(page_file.as_uri())
-    yield page
-    context.close()
-    assert bad == []
-    assert [url for url in asked if not url.startswith("data:")] == [page_file.as_uri()]
+def opened(offline, page_file):
+    with offline(page_file) as page:
+        yield page
 
 
 browser = pytest.mark.browser

@@ -15,7 +15,6 @@ import pytest
 from gossan.config import load_project
 from gossan.pipeline import demo, run
 from gossan.report import pictures
-from test_map import chromium  # noqa: F401
 
 browser = pytest.mark.browser
 HERE = Path(__file__).parent
@@ -80,26 +79,17 @@ def shots(run_folder, tmp_path):
 
 @browser
 @pytest.mark.slow
-def test_the_page_of_a_run_works_from_a_file_without_a_network(chromium, run_folder, shots):  # noqa: F811
+def test_the_page_of_a_run_works_from_a_file_without_a_network(offline, run_folder, shots):
     page_file = run_folder / "report.html"
     assert page_file.stat().st_size < 15e6
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    page = context.new_page()
-    bad, asked = [], []
-    page.on("console", lambda message: bad.append(message.text))
-    page.on("pageerror", lambda error: bad.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(page_file.as_uri())
-    _opens_light(page)
-    _layers_toggle(page)
-    _target_1_says_why(page, run_folder)
-    _table_moves_the_map(page)
-    _keyboard_reaches_everything(page)
-    _axe_finds_nothing_serious(page)
-    _looks_right(page, *shots)
-    context.close()
-    assert bad == []
-    assert [url for url in asked if not url.startswith("data:")] == [page_file.as_uri()]
+    with offline(page_file) as page:
+        _opens_light(page)
+        _layers_toggle(page)
+        _target_1_says_why(page, run_folder)
+        _table_moves_the_map(page)
+        _keyboard_reaches_everything(page)
+        _axe_finds_nothing_serious(page)
+        _looks_right(page, *shots)
 
 
 def _opens_light(page):
