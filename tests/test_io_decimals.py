@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gossan.errors import DataError, DataWarning
@@ -57,6 +57,7 @@ def test_a_column_that_proves_its_signs_reads_as_it_was_written(numbers, way, pr
 
 
 @given(NUMBERS, WAYS, st.sampled_from(["<", ">", "", "-"]))
+@example([1.001, 1000.0], (",", "."), "<")
 def test_a_sign_before_a_number_changes_nothing_about_its_thousands(numbers, way, sign):
     cells = [sign + written(one, *way) for one in numbers]
     values, code = read_cells(pd.Series([*cells, "1{1}234{0}5".format(*way)], dtype=object))
@@ -66,7 +67,7 @@ def test_a_sign_before_a_number_changes_nothing_about_its_thousands(numbers, way
     }
 
 
-OPEN = st.sampled_from(["1.234", "1,234", "999.000", "12,345", "350", ""])
+OPEN = st.sampled_from(["1.234", "1,234", "<1.234", "<1,234", "999.000", "12,345", "350", ""])
 PROOFS = st.sampled_from(["0.5", "0,5", "1.234,5", "1,234.5", "1.234.567", "1,234,567", "7"])
 
 
@@ -82,7 +83,8 @@ def test_no_cell_is_read_as_thousands_and_another_like_it_as_decimals(cells, com
         return
     meant = {".": set(), ",": set()}
     for text, value, kind in zip(cells, values, code, strict=True):
-        if RULES[kind] == "measured":
+        text = text.lstrip("<")
+        if RULES[kind] in ("measured", "below"):
             decimals = max(text.rfind("."), text.rfind(","))
             last = text[decimals] if decimals >= 0 else None
             whole = float(text.replace(".", "").replace(",", ""))

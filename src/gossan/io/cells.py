@@ -232,7 +232,9 @@ def settle(
         if misread(one.forms, styles[name], pointed=one.pointed)
     }
     whole = {**columns, **(again(wrong) if wrong else {})}
-    found = {name: _settled(whole[name], styles[name]) for name in columns}
+    # a comma that was made a point as a column was gathered anew must not be taken out as one of thousands
+    done = {name for name, style in wrong.items() if style == ","}
+    found = {name: whole[name] if name in done else _settled(whole[name], styles[name]) for name in columns}
     thousands = {name: one.parted for name, one in found.items() if one.parted}
     told = {"thousands": thousands, "doubtful_decimals": doubtful}
     return found, {name: each for name, each in told.items() if each}
