@@ -211,6 +211,11 @@ def test_a_hatched_fill_is_hatched_in_qgis():
     assert 'value="diagonal_x"' in style_text(style)
 
 
+def test_the_note_under_the_map_names_the_hatching_and_the_outlines(page_file):
+    text = page_file.read_text(encoding="utf-8")
+    assert "Hatched: excluded ground. Dashed violet: tenure." in text
+
+
 def test_names_stay_text_on_the_page(page_file):
     page = page_file.read_text(encoding="utf-8")
     assert "<b>Alpha" not in page

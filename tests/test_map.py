@@ -565,6 +565,13 @@ def test_a_target_is_found_by_its_rank(opened):
     assert opened.inner_text("#map-found") == "No target has the rank 99."
 
 
+def test_the_note_under_the_map_names_only_what_is_there(page_file):
+    text = page_file.read_text(encoding="utf-8")
+    assert "Red: targets, by their number." in text
+    assert "Hatched: excluded" not in text
+    assert "Dashed violet" not in text
+
+
 def test_pictures_of_the_page_are_whole(page_file):
     page = page_file.read_text(encoding="utf-8")
     found = re.findall(r'<script type="text/plain" id="picture-([^"]+)">([^<]*)</script>', page)
