@@ -416,6 +416,20 @@ class TestInterpolationErrors:
             )
         assert list(table["element"]) == ["Au", "As", "Sb"]
 
+    @pytest.mark.parametrize("options", [{}, {"neighbours": 5}, {"power": 9.0}])
+    def test_of_many_positions_some_are_left_out_each_from_all_the_others(self, options):
+        points, values = survey(300, missing=0.2)
+        names = ["Au", "As", "Sb"]
+        errors = left_out(points, values, **options) - values
+        table = interpolation_errors(points, pd.DataFrame(values, columns=names), most=40, **options)
+        again = interpolation_errors(points, pd.DataFrame(values, columns=names), most=40, **options)
+        pd.testing.assert_frame_equal(table, again)
+        for element, row in enumerate(table.itertuples()):
+            known = np.abs(errors[np.isfinite(errors[:, element]), element])
+            assert 20 < row.n <= 40  # a fifth of the values are missing
+            assert known.min() < row.mae < known.max()
+            assert row.mae == pytest.approx(known.mean(), rel=0.5)
+
     def test_a_smooth_field_is_predicted_and_noise_is_not(self):
         rng = np.random.default_rng(0)
         points = rng.uniform(0, 10_000, (600, 2))

@@ -276,7 +276,8 @@ def _interpolation(report: ReportModel) -> Table:
     )
     head = ("Element", "Samples", "RMSE", "MAE", "Bias", "R²")
     usual = (
-        "Leave-one-out: each sample is predicted from all others; errors in the element's transformed unit."
+        "Leave-one-out: each of the samples counted is predicted from all others, at 5,000 positions at most;"
+        " errors in the element's transformed unit."
     )
     return Table("How well elements are interpolated", head, rows, note=found.get("note") or usual)
 
