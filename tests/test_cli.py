@@ -20,7 +20,7 @@ from gossan.config import load_project
 from gossan.errors import DataError, DataWarning, RunError
 from gossan.pipeline import draft_project
 
-COMMANDS = ("demo", "init", "check", "run", "predict", "report", "doctor")
+COMMANDS = ("demo", "init", "check", "run", "predict", "report", "doctor", "qgis-plugin")
 MINIMAL = '[project]\ncrs = "EPSG:32650"\n[samples]\npath = "s.csv"\n[deposits]\npath = "d.csv"\n'
 
 
@@ -138,6 +138,12 @@ def test_progress_is_quiet_when_piped_and_tells_the_time_left_on_a_terminal(
     assert "2 min left, fit [bold]fold 1" in screen.getvalue()
 
 
+def test_progress_comes_as_lines_where_another_program_asks_for_it(pipeline, project, capsys, monkeypatch):
+    monkeypatch.setenv("GOSSAN_PROGRESS", "lines")
+    assert cli.main(["run", str(project)]) == 0
+    assert capsys.readouterr().err == "progress: 0.500 fit [bold]fold 1\nwarning: 2 rows dropped\n"
+
+
 def test_no_color_leaves_colours_out(pipeline, project, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
@@ -243,9 +249,10 @@ def test_report_writes_the_page_again_and_copies_it(report, tmp_path):
     assert copy.read_text(encoding="utf-8") == "page"
 
 
-@pytest.mark.parametrize("command", ["report", "doctor"])
+@pytest.mark.parametrize("command", ["report", "doctor", "qgis-plugin"])
 def test_what_computes_nothing_checks_a_setting_and_says_it_has_no_effect(report, tmp_path, capsys, command):
-    arguments = [command, str(tmp_path)] if command == "report" else [command]
+    more = {"report": [str(tmp_path)], "qgis-plugin": ["--out", str(tmp_path / "plugin.zip")]}
+    arguments = [command, *more.get(command, [])]
     assert cli.main([*arguments, "--set", "windows.size=32"]) == 0
     assert "warning: --set windows.size=32 has no effect here" in capsys.readouterr().err
     for wrong, said in (
@@ -258,7 +265,7 @@ def test_what_computes_nothing_checks_a_setting_and_says_it_has_no_effect(report
         assert found["exit_code"] == 2
 
 
-@pytest.mark.parametrize("command", ["init", "check", "doctor", "report"])
+@pytest.mark.parametrize("command", ["init", "check", "doctor", "report", "qgis-plugin"])
 @pytest.mark.parametrize("place", ["FILE/below.json", "FOLDER", "."])
 def test_an_out_that_cannot_be_written_is_one_object_and_ends_with_2(
     pipeline, report, project, tmp_path, capsys, command, place
@@ -271,6 +278,7 @@ def test_an_out_that_cannot_be_written_is_one_object_and_ends_with_2(
         "init": ["--samples", source, "--deposits", source],
         "check": [str(project)],
         "doctor": [],
+        "qgis-plugin": [],
         "report": [str(tmp_path)],
     }
     assert cli.main([command, *arguments[command], "--out", out, "--json"]) == 2

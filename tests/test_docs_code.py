@@ -38,6 +38,7 @@ NOT_RUN = {
     "gossan predict": "needs two runs; tests/test_pipeline.py has them",
     "gossan run --scheduler": "needs other machines; tests/test_dask.py starts workers",
     "gossan run --cluster": "needs a queue; tests/test_dask.py starts workers",
+    "qgis_process": "needs QGIS; tests/test_qgis_plugin.py runs the lines",
     "gossan run --set": "one more run of minutes with other settings, which are checked",
 }
 
@@ -133,7 +134,7 @@ def test_a_command_is_one_that_the_program_knows(words, read):
 def test_other_programs_of_a_block_are_known(text):
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)
     for words in commands(text):
-        assert words[0] in ("gossan", "make", "python"), f"{words[0]} is checked by nobody"
+        assert words[0] in ("gossan", "make", "python", "qgis_process"), f"{words[0]} is checked by nobody"
         if words[0] == "python":
             script = (ROOT / words[1]).read_text(encoding="utf-8")
             assert all(f'"{word}"' in script for word in words if word.startswith("--")), words

@@ -37,7 +37,7 @@ ROWS = (
     ("models",),
     ("evaluate", "predict", "explain", "dense"),
     ("io", "config", "plots", "synthetic"),
-    ("runs", "report"),
+    ("runs", "report", "qgis"),
     ("pipeline",),
     ("study",),
     ("cli",),

@@ -231,3 +231,21 @@ def doctor(
     show_result(found, as_json, outline(found), out, drawn=lambda: drawn_doctor(found))
     if found["problems"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def qgis_plugin(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Zip to write.")] = Path("gossan_processing.zip"),
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write the plugin with which QGIS runs this program, for its 'Install from ZIP'."""
+    from gossan import qgis
+
+    if overrides:
+        check_overrides(overrides)
+    program = qgis.own_program()
+    save(out, qgis.plugin_zip(program))
+    told = program or "not known; set its path in QGIS (Settings > Options > Processing > Providers)"
+    show_result({"plugin": str(out), "program": program}, as_json, [f"plugin: {out}", f"program: {told}"])

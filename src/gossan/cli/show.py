@@ -37,7 +37,13 @@ def tell(line: str) -> None:
 
 @contextlib.contextmanager
 def progress() -> Iterator["Report"]:
-    """Show how far the work is and how long it will take; nothing where stderr is no terminal."""
+    """Show how far the work is and how long it will take; nothing where stderr is no terminal.
+
+    A program that starts this one sets ``GOSSAN_PROGRESS=lines`` and reads it from lines.
+    """
+    if os.environ.get("GOSSAN_PROGRESS") == "lines":
+        yield _tell_progress
+        return
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
@@ -51,6 +57,10 @@ def progress() -> Iterator["Report"]:
             bar.update(line, completed=share, description=escape(label), left=left)
 
         yield show
+
+
+def _tell_progress(share: float, seconds_left: float | None, label: str) -> None:
+    tell(f"progress: {share:.3f} {label}")
 
 
 def _clock(seconds: float) -> str:
