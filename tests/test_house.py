@@ -38,7 +38,7 @@ ROWS = (
     ("evaluate", "predict", "explain", "dense"),
     ("io", "config", "plots", "synthetic"),
     ("runs", "report"),
-    ("pipeline",),
+    ("pipeline", "view"),
     ("study",),
     ("cli",),
 )
