@@ -151,7 +151,9 @@ def _thinned(file: Any, band: int, step: int, counts: dict[int, int] | None) -> 
     kept = []
     for rows, _ in tiles((file.height, 1), _STRIP):
         strip = file.read(band, window=Window(0, rows.start, file.width, rows.stop - rows.start))
-        kept.append(strip[(step // 2 - rows.start) % step :: step, step // 2 :: step])
+        kept.append(
+            strip[(step // 2 - rows.start) % step :: step, step // 2 :: step].copy()
+        )  # frees the rest
         if counts is not None:
             for number, many in zip(*np.unique(strip[strip >= 0], return_counts=True), strict=True):
                 counts[int(number)] = counts.get(int(number), 0) + int(many)

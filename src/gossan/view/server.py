@@ -172,7 +172,6 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "gossan", ""
     timeout = _PATIENCE
 
     def do_GET(self) -> None:
@@ -210,6 +209,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         refused = (code, "text/plain; charset=utf-8", _NO_STORE, b"refused\n")
         self._send(refused, body=self.command != "HEAD", more={"Connection": "close"})
+
+    def version_string(self) -> str:
+        """Name the program, and no versions of anything."""
+        return "gossan"
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet: the terminal shows the address and what goes wrong."""
