@@ -160,8 +160,8 @@ def test_a_pixel_of_a_tile_is_the_pixel_of_the_grid_under_its_centre(crs, tmp_pa
             assert agree[clear > NEAR].all()
             seen |= set(shown[np.isfinite(shown)].tolist())
             if zoom == deepest and inside.any():
-                step = np.median(np.abs(np.diff(col[inside.all(1)], axis=1))) if inside.all(1).any() else 0.5
-                assert step <= 0.5  # of a pixel of the grid: half a pixel is told apart
+                step = np.median(np.abs(np.diff(col[inside.all(1)], axis=1))) if inside.all(1).any() else 0.25
+                assert step <= 0.25  # of a pixel of the grid: half a pixel is told apart
     assert len(seen) > 0.1 * values.size
 
 
@@ -186,9 +186,9 @@ def test_a_known_point_falls_on_its_pixel_within_half_a_pixel(tmp_path_factory, 
     value = values[int((high - y) / (high - low) * TILE), int((x - left) / (right - left) * TILE)]
     row, col = divmod(int(value), grid.shape[1])
     at = ~grid.transform * place
-    # half a pixel of the grid, and half of the tile's, which is half of the grid's at most and may be turned
-    assert abs(at[0] - (col + 0.5)) <= 0.5 + 0.25 * np.sqrt(2) + NEAR
-    assert abs(at[1] - (row + 0.5)) <= 0.5 + 0.25 * np.sqrt(2) + NEAR
+    # half a pixel of the grid, and half of the tile's, which is a quarter of the grid's and turned
+    assert abs(at[0] - (col + 0.5)) <= 0.5 + 0.125 * np.sqrt(2) + NEAR
+    assert abs(at[1] - (row + 0.5)) <= 0.5 + 0.125 * np.sqrt(2) + NEAR
 
 
 def test_off_the_map_there_is_no_tile_and_around_it_clear_pixels(server, run_folder):

@@ -28,9 +28,10 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-#: A tile of the deepest zoom has pixels of at most half the map's, and of a quarter at least.
-_EQUATOR, _TILE = 40075016.685578488, 256
-_MOST_ZOOM = 24
+#: Length of the equator in Web Mercator, metres; pixels along a side of a tile; the deepest zoom there is.
+_EQUATOR, _TILE, _MOST_ZOOM = 40075016.685578488, 256, 24
+#: Pixels of a tile of the deepest zoom to one of the map, at least: edges of the map are seen to a quarter.
+_FINE = 4
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,10 @@ def _shown(title: str, listed: list[Layer], report: ReportModel, places: _Places
 
 
 def _deepest(corners: list[list[float]], resolution: float) -> int:
-    """Return the zoom at which a tile's pixel is at most half of the map's, anywhere on it."""
+    """Return the zoom at which a tile's pixel is at most a quarter of the map's, anywhere on it."""
     nearest = min(abs(corners[0][0]), abs(corners[1][0])) if corners[0][0] * corners[1][0] > 0 else 0.0
     ground = _EQUATOR * math.cos(math.radians(nearest)) / _TILE
-    return min(_MOST_ZOOM, max(0, math.ceil(math.log2(2 * ground / resolution))))
+    return min(_MOST_ZOOM, max(0, math.ceil(math.log2(_FINE * ground / resolution))))
 
 
 def page_files(shown: Shown) -> dict[str, tuple[str, bytes]]:
