@@ -23,7 +23,7 @@ ROWS = {
     "evaluate": ("one fold: fit, score, why", "#d6ecd2"),
     "io": ("files, settings, figures, the made survey", "#fbe3c0"),
     "runs": ("tasks, store, the page", "#fbe3c0"),
-    "pipeline": ("the list of tasks of a run", "#f6d2d2"),
+    "pipeline": ("the list of tasks of a run; tiles", "#f6d2d2"),
     "study": ("the paper's tables", "#f6d2d2"),
     "cli": ("commands", "#f6d2d2"),
 }

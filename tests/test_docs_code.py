@@ -36,6 +36,7 @@ NOT_RUN = {
     "gossan demo": "a step of the gate itself (make demo)",
     "gossan study": "fits for hours; tests/test_study.py runs a small one",
     "gossan predict": "needs two runs; tests/test_pipeline.py has them",
+    "gossan view": "serves until it is interrupted; tests/test_view.py asks it",
     "gossan run --scheduler": "needs other machines; tests/test_dask.py starts workers",
     "gossan run --cluster": "needs a queue; tests/test_dask.py starts workers",
     "qgis_process": "needs QGIS; tests/test_qgis_plugin.py runs the lines",
@@ -95,7 +96,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def read(monkeypatch):
     """Read a command as the program does, and stop where it would begin to work."""
-    from gossan import pipeline, study
+    from gossan import pipeline, study, view
 
     asked = []
 
@@ -106,6 +107,7 @@ def read(monkeypatch):
     for name in ("run", "demo", "predict", "look_at", "draft_project"):
         monkeypatch.setattr(pipeline, name, stop)
     monkeypatch.setattr(study, "study", stop)
+    monkeypatch.setattr(view, "ViewServer", stop)
     monkeypatch.setattr("gossan.config.load_project", lambda file, overrides=(): check_overrides(overrides))
 
     def reader(words):

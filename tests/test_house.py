@@ -38,7 +38,7 @@ ROWS = (
     ("evaluate", "predict", "explain", "dense"),
     ("io", "config", "plots", "synthetic"),
     ("runs", "report", "qgis"),
-    ("pipeline",),
+    ("pipeline", "view"),
     ("study",),
     ("cli",),
 )

@@ -13,7 +13,7 @@ import rasterio
 from PIL import Image
 from rasterio.warp import Resampling, reproject
 
-from gossan.report import pictures, webmap, webvectors, write_report
+from gossan.report import looks, pictures, webmap, webvectors, write_report
 from gossan.report.screen import WEB, distinct, fit_coordinates, make_screen, palette_png, to_degrees
 from run_folder import CRS, make_report, make_run, write_run
 
@@ -152,20 +152,21 @@ def test_colours_and_ranges_are_those_of_the_figures():
 
     made = make_run(64, 16)
     maps = _maps(made)
-    layers = {each.key: each for each in webmap._rasters(make_report(made), maps)}
+    drawn = {each.look.key: each for each in webmap._rasters(make_report(made), maps)}
+    layers = {key: each.look for key, each in drawn.items()}
     assert set(layers) == {
         *("score", "spread", "index", "ore_index", "inside", "geology"),
         *(f"channel-{k}" for k in range(9)),
     }
     tones = np.round(255 * colormaps["viridis"](np.linspace(1, 0.08, 5))[:, :3]).astype(int)
     assert np.array_equal(layers["score"].palette, tones)
-    assert np.array_equal(layers["score"].index, score_classes(made.score) + 1)
+    assert np.array_equal(drawn["score"].index, score_classes(made.score) + 1)
     values = made.stack["layers"].values[0]
     low, high = limits(values)
     assert (layers["channel-0"].low, layers["channel-0"].high) == (low, high)
-    middle = low + (layers["channel-0"].index - 0.5) / webmap.STEPS * (high - low)
+    middle = low + (drawn["channel-0"].index - 0.5) / looks.STEPS * (high - low)
     inside = (values > low) & (values < high)
-    assert np.abs(middle - values)[inside].max() <= (high - low) / webmap.STEPS * 0.5001
+    assert np.abs(middle - values)[inside].max() <= (high - low) / looks.STEPS * 0.5001
 
 
 def _maps(made):
@@ -190,7 +191,9 @@ def test_geology_has_the_units_of_the_grid_in_the_figures_colours():
     from gossan.plots.style import unit_colours
 
     made = make_run(64, 16)
-    layer = next(iter(webmap._geology(_maps(made))))
+    layer = next(
+        each for each in webmap._rasters(make_report(made), _maps(made)) if each.look.key == "geology"
+    )
     names = made.stack.attrs["class_names"]
     colours = unit_colours(list(unit_shares(_maps(made).ground)))
     classes = made.stack["classes"].values
@@ -198,8 +201,8 @@ def test_geology_has_the_units_of_the_grid_in_the_figures_colours():
         place = set(layer.index[classes == k].tolist())
         assert len(place) == 1
         shown = place.pop() - 1
-        assert layer.labels[shown].startswith(name)
-        assert "#{:02x}{:02x}{:02x}".format(*layer.palette[shown]) == colours[name]
+        assert layer.look.labels[shown].startswith(name)
+        assert "#{:02x}{:02x}{:02x}".format(*layer.look.palette[shown]) == colours[name]
 
 
 def test_pictures_shrink_until_the_page_is_small_enough(monkeypatch):

@@ -27,12 +27,13 @@ from gossan.cli.results import (
     check_overrides,
     drawn_run,
     guess_lines,
+    open_browser,
     run_object,
     run_text,
     study_object,
     study_text,
 )
-from gossan.cli.show import judge, progress, save, show_result
+from gossan.cli.show import judge, progress, save, show_result, tell
 
 __all__: list[str] = []
 
@@ -218,6 +219,27 @@ def report(
     if out is not None:
         save(out, path.read_bytes())
     show_result({"report": str(out or path)}, as_json, [f"report: {out or path}"])
+
+
+@app.command()
+def view(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of a run, or a map of predict.", show_default=False),
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show the maps of a run in the browser, however large they are, until Ctrl-C."""
+    from gossan.view import ViewServer
+
+    with ViewServer(run, port=port, tell=tell) as server:
+        show_result({"address": server.address}, as_json, [server.address])
+        if browser:
+            open_browser(server.address)
+        server.serve()
 
 
 @app.command()

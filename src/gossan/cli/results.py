@@ -19,6 +19,7 @@ __all__ = [
     "check_overrides",
     "drawn_run",
     "guess_lines",
+    "open_browser",
     "run_object",
     "run_text",
     "study_object",
@@ -146,3 +147,14 @@ def study_text(made: "Study") -> list[str]:
     """Say in lines what came of a study."""
     lines = [f"{len(made.records)} runs in {made.folder}: tables as .csv, .md and .tex, figures, study.json"]
     return [*lines, *(f"failed: {name}: {why}" for name, why in made.failed.items())]
+
+
+# ---- of a view
+
+
+def open_browser(address: str) -> None:
+    """Open an address in the browser, if there is one, without waiting for it."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -3,7 +3,7 @@
 Inside, each module importing only from those before it: ``files``, ``crs``, ``places``,
 ``chemistry``, ``elements``, ``decimals``, ``cells``, ``degrees``, ``text``, ``rasters``, ``exchange``,
 ``vectors``, ``land``, ``tables``, ``rows``, ``where``, ``analyses``, ``points``, ``outputs``, ``strips``,
-``gpx``, ``styles``, ``qgis``, ``made``.
+``gpx``, ``styles``, ``qgis``, ``made``, ``webtiles``.
 
 Readers return what they read and a dictionary of counts that JSON can hold.
 """
@@ -31,17 +31,20 @@ from gossan.io.rasters import read_raster, read_raster_bands, thin_bands
 from gossan.io.strips import write_strips
 from gossan.io.styles import Label, RasterStyle, Stop, Symbol, VectorStyle
 from gossan.io.vectors import read_area, read_faults, read_geology
+from gossan.io.webtiles import RasterHead, raster_head, read_tile, thin_copy
 
 __all__ = [
     "Band",
     "Label",
     "MapLayer",
+    "RasterHead",
     "RasterStyle",
     "Stop",
     "Symbol",
     "VectorStyle",
     "file_hash",
     "is_there",
+    "raster_head",
     "read_area",
     "read_deposits",
     "read_exclude",
@@ -53,8 +56,10 @@ __all__ = [
     "read_samples",
     "read_stack",
     "read_tenure",
+    "read_tile",
     "read_truth",
     "thin_bands",
+    "thin_copy",
     "thin_stack",
     "write_bands",
     "write_bytes",

@@ -199,7 +199,9 @@ def write_bands(
             return
         tiled = temporary.with_name(f"{temporary.name}.tiles")
         _write_tiles(tiled, grid, bands, units, tags or {})
-        copy(tiled, temporary, driver="COG", blocksize=_SIDE, compress="deflate", bigtiff="if_safer")
+        look: dict[str, Any] = {"blocksize": _SIDE, "compress": "deflate", "bigtiff": "if_safer"}
+        look["overview_resampling"] = "nearest"  # its own choice, cubic, makes up scores and mixes classes
+        copy(tiled, temporary, driver="COG", **look)
 
 
 def _write_tiles(

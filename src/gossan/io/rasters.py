@@ -98,7 +98,7 @@ class About:
 
 
 def thin_bands(
-    path: Path, most: int, *, counted: str | None = None
+    path: Path, most: int, *, counted: str | None = None, only: int | None = None
 ) -> tuple[dict[str, NDArray[np.float32]], "GeoBox", About]:
     """Read every k-th pixel of a raster of this package, a strip at a time.
 
@@ -108,6 +108,8 @@ def thin_bands(
         Pixels that the longer side may have, >= 1.
     counted
         Band of whole numbers, 0 and more, of which all pixels are counted.
+    only
+        Number of the one band to read, from 1; all without it.
 
     Returns
     -------
@@ -132,6 +134,7 @@ def thin_bands(
             bands = {
                 name: _thinned(file, n, step, counts if name == counted else None)
                 for n, name in enumerate(names, 1)
+                if only in (None, n)
             }
             units = dict(zip(names, (unit or "" for unit in file.units), strict=True))
             about = About(file.descriptions, units, file.tags(), counts)
@@ -148,7 +151,9 @@ def _thinned(file: Any, band: int, step: int, counts: dict[int, int] | None) -> 
     kept = []
     for rows, _ in tiles((file.height, 1), _STRIP):
         strip = file.read(band, window=Window(0, rows.start, file.width, rows.stop - rows.start))
-        kept.append(strip[(step // 2 - rows.start) % step :: step, step // 2 :: step])
+        kept.append(
+            strip[(step // 2 - rows.start) % step :: step, step // 2 :: step].copy()
+        )  # frees the rest
         if counts is not None:
             for number, many in zip(*np.unique(strip[strip >= 0], return_counts=True), strict=True):
                 counts[int(number)] = counts.get(int(number), 0) + int(many)

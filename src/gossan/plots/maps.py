@@ -33,6 +33,7 @@ __all__ = [
     "folds_map",
     "limits",
     "score_classes",
+    "score_edges",
     "score_map",
     "score_tones",
     "spread_map",
@@ -159,12 +160,25 @@ def score_classes(score: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
     >>> score_classes(np.arange(100.0)[::-1])[[0, 4, 5, 10, 25, 50]]
     array([0, 0, 1, 2, 3, 4], dtype=int8)
     """
-    known = np.isfinite(score)
-    ranked = np.sort(score[known])
-    at_least = len(ranked) - np.searchsorted(ranked, score, side="left")
-    bounds = [bound * len(ranked) for _, bound in CLASSES[:-1]]
-    classes = np.searchsorted(bounds, at_least - 1e-9, side="left")
-    return np.where(known, classes, -1).astype(np.int8)
+    classes = np.zeros(score.shape, dtype=np.int8)
+    for edge in score_edges(score):
+        classes += score <= edge
+    return np.where(np.isfinite(score), classes, np.int8(-1))
+
+
+def score_edges(score: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return the highest score that is not of each class, the best class first; the last class has none.
+
+    A score is of the class whose number is the count of edges that it does not exceed, as `score_classes`
+    says; other scores of the same map, such as those between its pixels, are classed by the same edges.
+    """
+    ranked = np.sort(score[np.isfinite(score)])
+    if not len(ranked):
+        return ranked
+    # as many as fit into a class, all that tie with the next one left out
+    fit = np.floor(np.array([bound for _, bound in CLASSES[:-1]]) * len(ranked) + 1e-9).astype(np.int64)
+    edges: NDArray[np.floating[Any]] = ranked[len(ranked) - 1 - fit]
+    return edges
 
 
 def score_tones() -> list[str]:

@@ -1,7 +1,7 @@
 """The figures of a report, drawn from the files of the run folder."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ from gossan.report.trust_pictures import ci_pair, trust_charts, trust_maps, why_
 from gossan.report.words import TOLD, by_model, estimate, is_paper, percent
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Maps", "Picture", "draw_all", "read_maps", "undrawable"]
+__all__ = ["Maps", "Picture", "draw_all", "ground_of", "read_maps", "undrawable"]
 
 PRINT_DPI, PAGE_DPI = 300, 150
 
@@ -54,22 +55,49 @@ def read_maps(folder: Path, report: ReportModel) -> Maps:
     stack = thin_stack(paths[0], plots.MOST_PIXELS)
     bands, grid, _ = thin_bands(paths[1], plots.MOST_PIXELS)
     layers = read_layers(paths[2])
-    geology = layers.get("geology")
-    ground = plots.Ground(
-        region=region_of(grid),
-        crs=str(report.get("crs") or grid.crs),
-        geology=geology if geology is not None and "unit" in geology else None,
+    ground = ground_of(
+        report,
+        layers,
+        region_of(grid),
+        str(grid.crs),
         classes=stack["classes"].values if "classes" in stack else None,
         class_names=tuple(stack.attrs["class_names"]),
         class_counts=tuple(stack.attrs["class_counts"]),
+    )
+    return Maps(
+        ground, stack, bands["score"], bands["spread"], layers, _applicability(folder, bands["score"])
+    )
+
+
+def ground_of(
+    report: ReportModel,
+    layers: "Mapping[str, gpd.GeoDataFrame]",
+    region: tuple[float, float, float, float],
+    crs: str,
+    **classes: Any,
+) -> plots.Ground:
+    """Put together what maps show beneath their own subject.
+
+    Parameters
+    ----------
+    layers
+        Of ``targets.gpkg``, by name.
+    crs
+        Of the rasters, where the report names none.
+    classes
+        What `gossan.plots.Ground` takes of a class layer.
+    """
+    geology = layers.get("geology")
+    return plots.Ground(
+        region=region,
+        crs=str(report.get("crs") or crs),
+        geology=geology if geology is not None and "unit" in geology else None,
         faults=layers.get("faults"),
         deposits=layers.get("deposits"),
         credit=_credit(report),
         excluded=layers.get("excluded"),
         tenure=layers.get("tenure"),
-    )
-    return Maps(
-        ground, stack, bands["score"], bands["spread"], layers, _applicability(folder, bands["score"])
+        **classes,
     )
 
 

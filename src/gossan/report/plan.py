@@ -1,8 +1,8 @@
 """What a figure of the page is before it is drawn, and what it is drawn from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from gossan import plots
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["Maps", "Plan"]
+__all__ = ["Maps", "Places", "Plan"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,18 @@ class Maps:
     spread: "NDArray[np.float32]"
     layers: "dict[str, gpd.GeoDataFrame]"
     applicability: "dict[str, NDArray[np.float32]]" = field(default_factory=dict)
+
+
+class Places(Protocol):
+    """What lies on a map: `Maps` without its rasters."""
+
+    @property
+    def ground(self) -> plots.Ground:
+        """What maps show beneath their own subject."""
+
+    @property
+    def layers(self) -> "Mapping[str, gpd.GeoDataFrame]":
+        """The layers of ``targets.gpkg`` by name."""
 
 
 @dataclass(frozen=True)

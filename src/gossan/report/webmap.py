@@ -6,16 +6,26 @@ leave, and the page puts every text into the document as text.
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gossan.report.looks import (
+    Look,
+    Raster,
+    channel_look,
+    index_look,
+    inside_look,
+    score_look,
+    spread_look,
+    unit_look,
+)
 from gossan.report.model import ReportModel
-from gossan.report.plan import Maps
-from gossan.report.screen import Screen, distinct, fit_coordinates, make_screen, palette_png
+from gossan.report.plan import Maps, Places
+from gossan.report.screen import Screen, fit_coordinates, make_screen, palette_png
 from gossan.report.webvectors import (
     area_data,
     deposit_data,
@@ -25,53 +35,36 @@ from gossan.report.webvectors import (
     sample_data,
     unit_data,
 )
-from gossan.report.words import named, number
+from gossan.report.words import named
 
-if TYPE_CHECKING:
-    from matplotlib.colors import Colormap
+__all__ = ["INDEXES", "WebMap", "embedded", "grouped", "map_without_pictures", "unlike_limits", "web_map"]
 
-__all__ = ["Raster", "WebMap", "embedded", "web_map"]
-
-#: Steps of a colour scale; the eye tells fewer, and a picture of fewer is smaller.
-STEPS = 64
 #: Bytes that the pictures of all layers may take in the page, and the sides that are tried in turn.
 MOST_BYTES = 8_000_000
 SIDES = (1500, 1000, 700, 500, 350)
 #: A pointer's coordinates are right to this share of a pixel, where a polynomial can.
 EXACT = 0.05
 
-Colour = tuple[int, int, int]
+#: The layers of the distance from what is known, by the band that holds them.
+INDEXES = {"index": "Applicability: dissimilarity", "ore_index": "Like nothing known"}
 
-
-@dataclass(frozen=True)
-class Raster:
-    """One layer of the map before it is a picture.
-
-    ``index`` (row, col) of the grid is 0 where there is nothing, else the number of its colour; ``labels``
-    are those of classes, ``low`` and ``high`` the ends of a scale.
-    """
-
-    key: str
-    name: str
-    group: str
-    index: NDArray[np.uint8]
-    palette: Sequence[Colour]
-    unit: str = ""
-    labels: Sequence[str] = ()
-    low: float = 0.0
-    high: float = 0.0
-    note: str = ""
+#: The layers of each group: key and name.
+Groups = Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
 class WebMap:
-    """What the page needs: controls by name, the data as JSON, the pictures in base64 by key."""
+    """What the page needs: controls by name, the data as JSON, the pictures in base64 by key.
 
-    groups: Mapping[str, Sequence[tuple[str, str]]]
+    ``first`` is the key of the layer that is shown at first.
+    """
+
+    groups: Groups
     overlays: Sequence[tuple[str, str, bool]]
     elements: Sequence[str]
     data: str
     error: float
+    first: str = ""
     pictures: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,20 +73,48 @@ def web_map(report: ReportModel, maps: Maps) -> WebMap:
     rasters = list(_rasters(report, maps))
     screen, pictures = _pictures(rasters, maps)
     resolution = (maps.ground.region[2] - maps.ground.region[0]) / maps.score.shape[1]
-    crs = str(report.get("crs") or maps.ground.crs)
-    fit = fit_coordinates(screen.corners, crs, EXACT * resolution)
-    samples = sample_data(maps.layers.get("samples"), report.get("sample_units") or {}, crs)
+    told = [each.look.told() for each in rasters]
+    groups = grouped((each.look.group, each.look.key, each.look.name) for each in rasters)
+    made = map_without_pictures(report, maps, told, groups, screen.corners, resolution=resolution)
+    return replace(made, pictures=pictures)
+
+
+def map_without_pictures(
+    report: ReportModel,
+    places: Places,
+    rasters: Sequence[Mapping[str, Any]],
+    groups: Groups,
+    corners: Sequence[Sequence[float]],
+    *,
+    resolution: float,
+) -> WebMap:
+    """Collect what lies on the map, and what is said of its layers.
+
+    Parameters
+    ----------
+    rasters
+        What the page is told of each: ``key`` and ``name``, and the rest of `Look.told` where it is known.
+    groups
+        As of `grouped`.
+    corners
+        South-west and north-east corner of the map as latitude, longitude.
+    resolution
+        Metres; bends finer than half of it are left out.
+    """
+    crs = str(report.get("crs") or places.ground.crs)
+    fit = fit_coordinates(corners, crs, EXACT * resolution)
+    samples = sample_data(places.layers.get("samples"), report.get("sample_units") or {}, crs)
     shown = {
-        "areas": area_data(report, maps, crs),
-        "faults": fault_data(maps, crs, resolution),
-        "units": unit_data(maps, crs, resolution),
-        "deposits": deposit_data(maps, crs),
+        "areas": area_data(report, places, crs),
+        "faults": fault_data(places, crs, resolution),
+        "units": unit_data(places, crs, resolution),
+        "deposits": deposit_data(places, crs),
         "samples": samples,
-        "grid": kilometre_grid(maps.ground.region, crs),
-        **land_data(maps, crs, resolution),
+        "grid": kilometre_grid(places.ground.region, crs),
+        **land_data(places, crs, resolution),
     }
     data = {
-        "bounds": screen.corners,
+        "bounds": corners,
         "crs": named(crs),
         "fit": {
             "middle": fit.middle,
@@ -102,14 +123,20 @@ def web_map(report: ReportModel, maps: Maps) -> WebMap:
             "coefficients": fit.coefficients,
             "error": fit.error,
         },
-        "rasters": [_described(each) for each in rasters],
+        "rasters": rasters,
         **shown,
     }
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for each in rasters:
-        groups.setdefault(each.group, []).append((each.key, named(each.name)))
     elements = [each["name"] for each in samples["elements"]]
-    return WebMap(groups, _overlays(shown), elements, embedded(data), fit.error, pictures)
+    first = str(rasters[0]["key"]) if rasters else ""
+    return WebMap(groups, _overlays(shown), elements, embedded(data), fit.error, first)
+
+
+def grouped(layers: Iterable[tuple[str, str, str]]) -> Groups:
+    """Sort layers, each its group, key and name, into their groups: key and name as shown."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for group, key, name in layers:
+        groups.setdefault(group, []).append((key, named(name)))
+    return groups
 
 
 def embedded(content: Any) -> str:
@@ -144,127 +171,36 @@ def _overlays(shown: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
 
 
 def _rasters(report: ReportModel, maps: Maps) -> Iterator[Raster]:
-    from matplotlib import colormaps
-
-    from gossan.plots.domain import pale
-    from gossan.plots.maps import limits
-
     if np.isfinite(maps.score).any():
-        yield _score(maps.score)
+        yield _drawn(score_look(maps.score), maps.score)
     if np.isfinite(maps.spread).any():
-        low, high = limits(maps.spread, cut=0.0)
-        yield _scaled(
-            ("spread", "Spread of the score", "Result"), maps.spread, colormaps["cividis"], (low, high)
-        )
-    told = report.get("applicability") or {}
-    limit, ore = told.get("threshold"), (told.get("ore_like") or {}).get("threshold")
-    for key, name, edge in (
-        ("index", "Applicability: dissimilarity", limit),
-        ("ore_index", "Like nothing known", ore),
-    ):
+        yield _drawn(spread_look(maps.spread), maps.spread)
+    limits = unlike_limits(report)
+    for key, name in INDEXES.items():
         band = maps.applicability.get(key)
         if band is not None and np.isfinite(band).any():
-            span = 0.0, max(limits(band)[1], 1.15 * (edge or 0.0))
-            note = f"Limit {number(float(edge))}: above it, unlike the training ground." if edge else ""
-            yield _scaled((key, name, "Result"), band, pale(), span, note=note)
+            yield _drawn(index_look((key, name, "Result"), band, limits[key]), band)
     if (inside := maps.applicability.get("inside")) is not None and np.isfinite(inside).any():
-        index = np.where(np.isfinite(inside), np.where(inside >= 0.5, 1, 2), 0).astype(np.uint8)
-        labels = ("inside: like the training ground", "outside: unlike it")
-        yield Raster(
-            "inside",
-            "Area of applicability",
-            "Result",
-            index,
-            ((190, 205, 228), (150, 90, 60)),
-            labels=labels,
-        )
-    yield from _geology(maps)
+        yield _drawn(inside_look(), inside)
+    names = maps.stack.attrs.get("class_names", ())
+    if "classes" in maps.stack and names:
+        classes = maps.stack["classes"].values
+        yield _drawn(unit_look(maps.ground, names), classes)
     names, units = maps.stack["channel"].values, maps.stack["units"].values
     for k, (name, unit) in enumerate(zip(names, units, strict=True)):
         values = maps.stack["layers"].values[k]
         if np.isfinite(values).any():
-            kind = (f"channel-{k}", str(name), "Channels")
-            yield _scaled(kind, values, colormaps["viridis"], limits(values), unit=str(unit))
+            yield _drawn(channel_look((f"channel-{k}", str(name), "Channels"), values, str(unit)), values)
 
 
-def _score(score: NDArray[np.float32]) -> Raster:
-    from matplotlib.colors import to_rgb
-
-    from gossan.plots.maps import CLASSES, score_classes, score_tones
-
-    tones = np.array([to_rgb(tone) for tone in score_tones()])
-    lows = [0.0, *(high for _, high in CLASSES)]
-    spans = [f"{100 * low:.0f} to {100 * high:.0f}" for low, (_, high) in zip(lows, CLASSES, strict=False)]
-    spans[0] = f"best {100 * CLASSES[0][1]:.0f}"
-    labels = [f"{name} ({span} %)" for (name, _), span in zip(CLASSES, spans, strict=True)]
-    index = (score_classes(score) + 1).astype(np.uint8)
-    note = "Classes are shares of the scored ground: a score ranks ground and is no probability."
-    return Raster("score", "Score", "Result", index, _bytes(tones), labels=labels, note=note)
+def _drawn(look: Look, values: NDArray[Any]) -> Raster:
+    return Raster(look, look.index(values))
 
 
-def _scaled(
-    kind: tuple[str, str, str],
-    values: NDArray[np.floating[Any]],
-    colours: "Colormap",
-    span: tuple[float, float],
-    *,
-    unit: str = "",
-    note: str = "",
-) -> Raster:
-    """Cut values into equal steps of a scale; what lies beyond an end has the colour of the end."""
-    low, high = span
-    width = (high - low) or 1.0
-    step = np.clip(np.nan_to_num((values - low) / width) * STEPS, 0, STEPS - 1)
-    index = np.where(np.isfinite(values), 1 + step.astype(np.uint8), 0).astype(np.uint8)
-    palette = _bytes(colours((np.arange(STEPS) + 0.5) / STEPS))
-    return Raster(*kind, index, palette, unit=unit, low=low, high=high, note=note)
-
-
-def _geology(maps: Maps) -> Iterator[Raster]:
-    """Show the classes of the stack in the colours of the figures, the largest unit first."""
-    from matplotlib.colors import to_rgb
-
-    from gossan.plots.ground import unit_shares
-    from gossan.plots.style import OTHER_UNIT, unit_colours
-
-    names = list(maps.stack.attrs.get("class_names", ()))[:254]
-    if "classes" not in maps.stack or not names:
-        return
-    classes = maps.stack["classes"].values
-    shares = unit_shares(maps.ground)
-    colours = unit_colours(list(shares))
-    order = sorted(range(len(names)), key=lambda k: (-shares.get(names[k], 0.0), names[k]))
-    place = np.zeros(len(names) + 1, dtype=np.uint8)  # the last one, 0, is for class -1
-    for position, k in enumerate(order, start=1):
-        place[k] = position
-    known = np.where((classes >= 0) & (classes < len(names)), classes, -1)
-    palette = _bytes(np.array([to_rgb(colours.get(names[k], OTHER_UNIT)) for k in order]))
-    labels = [f"{named(names[k])} ({_share(shares.get(names[k], 0.0))})" for k in order]
-    yield Raster("geology", "Geology", "Ground", place[known], palette, labels=labels)
-
-
-def _share(share: float) -> str:
-    return "under 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
-
-
-def _bytes(tones: Any) -> list[Colour]:
-    levels = np.round(255 * np.asarray(tones)[:, :3]).astype(int).tolist()
-    return [(int(red), int(green), int(blue)) for red, green, blue in levels]
-
-
-def _described(raster: Raster) -> dict[str, Any]:
-    """Say what the page must know of a layer."""
-    palette = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in distinct(raster.palette)]
-    return {
-        "key": raster.key,
-        "name": named(raster.name),
-        "unit": named(raster.unit),
-        "palette": palette,
-        "labels": list(raster.labels),
-        "low": raster.low,
-        "high": raster.high,
-        "note": raster.note,
-    }
+def unlike_limits(report: ReportModel) -> dict[str, float | None]:
+    """Return from which value on ground is unlike the training ground, or unlike what is known."""
+    told = report.get("applicability") or {}
+    return {"index": told.get("threshold"), "ore_index": (told.get("ore_like") or {}).get("threshold")}
 
 
 def _pictures(rasters: Sequence[Raster], maps: Maps) -> tuple[Screen, dict[str, str]]:
@@ -276,8 +212,9 @@ def _pictures(rasters: Sequence[Raster], maps: Maps) -> tuple[Screen, dict[str, 
         left = MOST_BYTES
         for each in rasters:
             shown = screen.show(each.index, 0).astype(np.uint8)
-            pictures[each.key] = base64.b64encode(palette_png(shown, distinct(each.palette))).decode("ascii")
-            left -= len(pictures[each.key])
+            key = each.look.key
+            pictures[key] = base64.b64encode(palette_png(shown, each.look.palette)).decode("ascii")
+            left -= len(pictures[key])
             if left < 0 and side != SIDES[-1]:
                 break
         else:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossan.report.model import ReportModel
-from gossan.report.plan import Maps
+from gossan.report.plan import Places
 from gossan.report.screen import to_degrees
 from gossan.report.words import named
 
@@ -50,14 +50,16 @@ MOST_VALUES = 400_000
 _LINES = 7
 
 
-def area_data(report: ReportModel, maps: Maps, crs: str) -> dict[str, Any]:
+def area_data(report: ReportModel, places: Places, crs: str) -> dict[str, Any]:
     """List the areas with their corners, what is known of them, and the rank of those that are targets.
 
     A target's own row of the report adds what the layer of areas lacks.
     """
     import shapely
 
-    areas = maps.layers["areas"]
+    areas = places.layers.get("areas")
+    if areas is None:
+        return {"fields": [], "rows": []}
     targets = {row.get("number"): row for row in report.get("targets") or []}
     bounds = shapely.bounds(areas.geometry.to_numpy()).reshape(-1, 4)
     west, south, east, north = bounds.T
@@ -88,7 +90,7 @@ def _land_of(known: Mapping[str, Any]) -> dict[str, Any]:
     return told | {"tenure": named(holder)} if _said(holder) else told
 
 
-def land_data(maps: Maps, crs: str, resolution: float) -> dict[str, Any]:
+def land_data(places: Places, crs: str, resolution: float) -> dict[str, Any]:
     """Return excluded ground and tenure as rings of latitude and longitude, by polygon the outer one first.
 
     A run that has neither has no keys. Bends under half a pixel are left out, and what lies off the map.
@@ -97,10 +99,10 @@ def land_data(maps: Maps, crs: str, resolution: float) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for key, label in (("excluded", "source"), ("tenure", "holder")):
-        shapes = maps.layers.get(key)
+        shapes = places.layers.get(key)
         if shapes is None:
             continue
-        inside = shapely.clip_by_rect(shapes.geometry.to_numpy(), *maps.ground.region)
+        inside = shapely.clip_by_rect(shapes.geometry.to_numpy(), *places.ground.region)
         simple = shapely.simplify(inside, resolution / 2)
         rows = [
             {"name": named(name), "rings": rings}
@@ -123,14 +125,14 @@ def _said(text: Any) -> bool:
     return isinstance(text, str) and bool(text)
 
 
-def fault_data(maps: Maps, crs: str, resolution: float) -> list[list[list[float]]]:
+def fault_data(places: Places, crs: str, resolution: float) -> list[list[list[float]]]:
     """Return the faults inside the map as lines of latitude and longitude, without bends under half a px."""
     import shapely
 
-    faults = maps.ground.faults
+    faults = places.ground.faults
     if faults is None or not len(faults):
         return []
-    inside = shapely.clip_by_rect(faults.geometry.to_numpy(), *maps.ground.region)
+    inside = shapely.clip_by_rect(faults.geometry.to_numpy(), *places.ground.region)
     parts = shapely.get_parts(shapely.get_parts(shapely.simplify(inside, resolution / 2)))
     lines = [part for part in parts if part.geom_type == "LineString" and not part.is_empty]
     points, of = shapely.get_coordinates(lines, return_index=True)
@@ -141,7 +143,7 @@ def fault_data(maps: Maps, crs: str, resolution: float) -> list[list[list[float]
     return [part.tolist() for part in np.split(degrees, cuts)]
 
 
-def unit_data(maps: Maps, crs: str, resolution: float) -> list[dict[str, Any]]:
+def unit_data(places: Places, crs: str, resolution: float) -> list[dict[str, Any]]:
     """Return the outlines of every rock unit inside the map: its name, and the rings of each of its parts.
 
     The first ring of a part is its outside, others are holes; points are latitude and longitude. Borders are
@@ -150,10 +152,10 @@ def unit_data(maps: Maps, crs: str, resolution: float) -> list[dict[str, Any]]:
     """
     import shapely
 
-    geology = maps.ground.geology
+    geology = places.ground.geology
     if geology is None or not len(geology):
         return []
-    clipped = shapely.clip_by_rect(geology.geometry.to_numpy(), *maps.ground.region)
+    clipped = shapely.clip_by_rect(geology.geometry.to_numpy(), *places.ground.region)
     parts, of = shapely.get_parts(clipped, return_index=True)
     areal = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
     parts, of = parts[areal], of[areal]
@@ -194,12 +196,12 @@ def _rings(polygons: NDArray[Any], crs: str) -> list[list[list[list[float]]]]:
     return split
 
 
-def deposit_data(maps: Maps, crs: str) -> list[dict[str, Any]]:
+def deposit_data(places: Places, crs: str) -> list[dict[str, Any]]:
     """Return the known deposits inside the map, with their names."""
-    deposits = maps.ground.deposits
+    deposits = places.ground.deposits
     if deposits is None or not len(deposits):
         return []
-    west, south, east, north = maps.ground.region
+    west, south, east, north = places.ground.region
     inside = deposits.cx[west:east, south:north]
     if not len(inside):
         return []

@@ -1,4 +1,5 @@
-// The interactive map: data in #map-data, pictures in #picture-KEY, both in this page; nothing is fetched.
+// The interactive map: data in #map-data, pictures in #picture-KEY, both in this page; nothing is fetched, unless
+// tiles.js is part of the page and gives the layers as tiles.
 // Every text from data goes into the document as text.
 (function () {
   "use strict";
@@ -46,10 +47,15 @@
 
   // ---- the layer of pixels: decoded when it is first asked for
   const chosen = at("map-layer"), opacity = at("map-opacity"), legend = at("map-legend");
-  const layers = {};
+  const layers = {}, tiles = window.mapTiles;
   let current = null;
+  const numbered = (raster) => new Map(raster.palette.map((tone, k) => [parseInt(tone.slice(1), 16), k]));
   const picture = (raster) => {
     if (layers[raster.key]) return layers[raster.key];
+    if (tiles) {
+      layers[raster.key] = { raster: raster, overlay: tiles.layer(raster, data.bounds), colours: numbered(raster) };
+      return layers[raster.key];
+    }
     const uri = "data:image/png;base64," + at("picture-" + raster.key).textContent.trim();
     const overlay = L.imageOverlay(uri, data.bounds, {
       className: "pixels", alt: raster.name, pane: "tilePane",
@@ -62,22 +68,27 @@
       const pen = paper.getContext("2d", { willReadFrequently: true });
       pen.drawImage(image, 0, 0);
       entry.pixels = pen.getImageData(0, 0, paper.width, paper.height);
-      entry.colours = new Map(raster.palette.map((tone, k) => [parseInt(tone.slice(1), 16), k]));
+      entry.colours = numbered(raster);
     });
     layers[raster.key] = entry;
     return entry;
   };
-  const under = (place) => {
-    // the class or value of the pixel at a place, read back from its colour
-    if (!current || !current.pixels) return "";
+  const pixel = (place) => {
+    // red, green, blue, alpha of the picture at a place
+    if (!current || !current.pixels) return null;
     const corner = (where) => L.CRS.EPSG3857.project(where);
     const low = corner(whole.getSouthWest()), high = corner(whole.getNorthEast()), here = corner(place);
     const x = Math.floor((here.x - low.x) / (high.x - low.x) * current.pixels.width);
     const y = Math.floor((high.y - here.y) / (high.y - low.y) * current.pixels.height);
-    if (x < 0 || y < 0 || x >= current.pixels.width || y >= current.pixels.height) return "";
-    const k = 4 * (y * current.pixels.width + x), bytes = current.pixels.data;
-    if (!bytes[k + 3]) return "";
-    const index = current.colours.get((bytes[k] << 16) | (bytes[k + 1] << 8) | bytes[k + 2]);
+    if (x < 0 || y < 0 || x >= current.pixels.width || y >= current.pixels.height) return null;
+    const k = 4 * (y * current.pixels.width + x);
+    return current.pixels.data.subarray(k, k + 4);
+  };
+  const under = (place) => {
+    // the class or value of the pixel at a place, read back from its colour
+    const bytes = !current ? null : tiles ? tiles.pixel(current.overlay, place) : pixel(place);
+    if (!bytes || !bytes[3]) return "";
+    const index = current.colours.get((bytes[0] << 16) | (bytes[1] << 8) | bytes[2]);
     const raster = current.raster;
     if (index === undefined) return "";
     if (raster.labels.length) return raster.labels[index] || "";
@@ -109,6 +120,14 @@
   const choose = () => {
     if (current) current.overlay.remove();
     const raster = data.rasters.find((each) => each.key === chosen.value);
+    current = null;
+    if (raster && !raster.palette) {  // of tiles
+      const inform = (text) => { if (chosen.value === raster.key) legend.replaceChildren(make("h4", raster.name), make("p", text, "note")); };
+      inform("The layer is being read …");
+      tiles.learn(raster).then(() => { if (chosen.value === raster.key) choose(); },
+        () => inform("The layer cannot be read: is gossan view still running, and the file still there?"));
+      return;
+    }
     current = raster ? picture(raster) : null;
     if (current) current.overlay.setOpacity(opacity.value / 100).addTo(map);
     drawLegend(raster);
@@ -340,7 +359,7 @@
       if (inside) element.append(...inside);
       return element;
     };
-    if (!at("land-hatch")) box.append(draw("svg", { width: 0, height: 0, "aria-hidden": "true", style: "position:absolute" }, [
+    if (!at("land-hatch")) box.append(draw("svg", { width: 0, height: 0, "aria-hidden": "true", class: "hatching" }, [
       draw("pattern", { id: "land-hatch", patternUnits: "userSpaceOnUse", width: 9, height: 9, patternTransform: "rotate(45)" }, [
         draw("rect", { width: 9, height: 9, fill: "#fff", "fill-opacity": 0.2 }),
         draw("path", { d: "M0 0H9M0 0V9", stroke: "#111", "stroke-width": 1.1 })])]));
