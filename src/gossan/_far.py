@@ -36,8 +36,8 @@ _MOST_NODES = 16
 #: Side of the tiles whose node values are kept: about 1 / 2100 of a map's size a column.
 _KEPT = 512
 _SIDES = (16, 32, 64, 128)
-#: Numbers in a block of weights (1 MB in float32), samples that one holds at most, pairs listed at a time.
-_BLOCK, _WIDEST, _PAIRS = 2**18, 256, 2**20
+#: Numbers in a block of weights (512 KB in float32), samples that one holds at most, pairs listed at a time.
+_BLOCK, _WIDEST, _PAIRS = 2**17, 256, 2**20
 #: Samples closer than this to a pixel centre, in pixels, lie on it: far above rounding, far below any survey.
 ON_CENTRE = 1e-6
 #: Powers up to this one cannot leave the range of float32 between 1e-6 and 1e9 pixels.
