@@ -72,40 +72,46 @@ def jobs(
     chosen
         Numbers of the elements; None for all.
     """
-    origin = (part[0].start, part[1].start)
-    count = len(out) if chosen is None else len(chosen)
+    numbers = np.arange(len(out)) if chosen is None else chosen
 
     def work(rows: slice, cols: slice) -> None:
-        # tiles are written to memory that stays in the cache, and long rows of it to the block
-        piece = np.empty((count, rows.stop - rows.start, cols.stop - cols.start), dtype=np.float32)
-
         def put(tops: NDArray[np.intp], lefts: NDArray[np.intp], sums: NDArray[Any]) -> None:
-            _write(piece, tops - rows.start, lefts - cols.start, convert(sums))
+            _write(piece, numbers, tops - rows.start, lefts - cols.start, convert(sums))
 
+        down, across = (
+            slice(s.start - p.start, s.stop - p.start) for s, p in zip((rows, cols), part, strict=True)
+        )
+        piece = out[:, down, across]
         method.fill(rows, cols, put)
-        down, across = (slice(s.start - o, s.stop - o) for s, o in zip((rows, cols), origin, strict=True))
-        for image, number in zip(piece, range(count) if chosen is None else chosen, strict=True):
-            out[number, down, across] = image
 
     return [partial(work, *cut) for cut in _pieces(*part, method.cell)]
 
 
 def _write(
-    piece: NDArray[np.float32], tops: NDArray[np.intp], lefts: NDArray[np.intp], tiles: NDArray[Any]
+    piece: NDArray[np.float32],
+    numbers: NDArray[np.intp],
+    tops: NDArray[np.intp],
+    lefts: NDArray[np.intp],
+    tiles: NDArray[Any],
 ) -> None:
-    """Write tiles (tile, element, y, x) at their places in a piece, cut off at its edges."""
+    """Write tiles (tile, element, y, x) of the numbered elements at their places, cut off at the edges."""
     rows, cols = piece.shape[1:]
     height, width = tiles.shape[2:]
     if width < _SMALL:
         y, x = tops[:, None] + np.arange(height), lefts[:, None] + np.arange(width)
         inside = ((y >= 0) & (y < rows))[:, :, None] & ((x >= 0) & (x < cols))[:, None]
         tile, down, across = np.nonzero(inside)
-        piece[:, y[tile, down], x[tile, across]] = tiles[tile, :, down, across].T
+        piece[numbers[:, None], y[tile, down], x[tile, across]] = tiles[tile, :, down, across].T
         return
-    for top, left, tile in zip(tops.tolist(), lefts.tolist(), tiles, strict=True):
+    # tiles side by side are written as one: long rows
+    runs = np.flatnonzero((np.diff(tops) != 0) | (np.diff(lefts) != width)) + 1
+    for first, last in zip([0, *runs.tolist()], [*runs.tolist(), len(tops)], strict=True):
+        strip = tiles[first:last].transpose(1, 2, 0, 3).reshape(len(numbers), height, -1)
+        top, left = int(tops[first]), int(lefts[first])
         up, down = max(top, 0), min(top + height, rows)
-        west, east = max(left, 0), min(left + width, cols)
-        piece[:, up:down, west:east] = tile[:, up - top : down - top, west - left : east - left]
+        west, east = max(left, 0), min(left + strip.shape[2], cols)
+        for number, image in zip(numbers.tolist(), strip, strict=True):
+            piece[number, up:down, west:east] = image[up - top : down - top, west - left : east - left]
 
 
 def _pieces(rows: slice, cols: slice, cell: tuple[int, int]) -> list[tuple[slice, slice]]:

@@ -12,7 +12,7 @@ levels plus pixels. See `docs/methods.md` for the bound of the error.
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -24,20 +24,20 @@ __all__ = ["ON_CENTRE", "PLAIN_POWER", "AllSamples", "Expansion", "Put", "expans
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-Numbers = NDArray[Any]  # float32 or float64, as the error asks for
+Numbers = NDArray[Any]  # float32 or float64, as the error asks for; or whole numbers
 #: (tops, lefts of tiles (tile,), sums (tile, column, side, side)) -> None
 Put = Callable[[Ints, Ints, Numbers], None]
 
-#: Near zones that are tried: distance from a tile's pixels that is near, in half tiles.
-_REACHES = (1.5, 2.0, 2.5, 3.0)
+#: Near zones that are tried: radius of the circle around a tile that is near, in half tiles.
+_REACHES = np.arange(1.6, 4.21, 0.05)
 #: Share of the error that interpolation may use; the rest is for rounding.
 _SHARE = 0.8
 _MOST_NODES = 16
-#: Side of the tiles whose node values are kept: 1 / 4096 of a map's size a column.
+#: Side of the tiles whose node values are kept: about 1 / 2100 of a map's size a column.
 _KEPT = 512
 _SIDES = (16, 32, 64, 128)
-#: Numbers in a block of weights (1 MB in float32), samples that one holds at most, pairs listed at a time.
-_BLOCK, _WIDEST, _PAIRS = 2**18, 256, 2**20
+#: Numbers in a block of weights (512 KB in float32), samples that one holds at most, pairs listed at a time.
+_BLOCK, _WIDEST, _PAIRS = 2**17, 256, 2**20
 #: Samples closer than this to a pixel centre, in pixels, lie on it: far above rounding, far below any survey.
 ON_CENTRE = 1e-6
 #: Powers up to this one cannot leave the range of float32 between 1e-6 and 1e9 pixels.
@@ -86,7 +86,7 @@ class Expansion:
     nodes
         Chebyshev nodes along a side of a tile.
     reach
-        Samples farther than this from a tile's pixels are far, in half tiles.
+        Samples farther than this from a tile's centre are far, in half tiles.
     bound
         Largest relative error of the interpolated weight of any far sample at any pixel.
     """
@@ -105,28 +105,25 @@ def expansion(power: float, error: float) -> Expansion | None:
     half the range. A power of the distance has no scale, so b is the same for tiles of any side. It is
     measured on the edge of the near zone, where the singularity of the weight is closest.
     """
-    found = []
-    for reach in _REACHES:
-        for nodes in range(3, _MOST_NODES + 1):
-            bound = weight_error(power, nodes, reach)
-            if bound / (2 * max(1 - bound, 1e-9)) <= _SHARE * error:
-                found.append(Expansion(nodes, reach, bound))
-                break
-    # measured: what the smallest tiles do with a near sample costs as much as 70 nodes of larger ones
-    return min(found, key=lambda each: _near_tiles(each.reach) * (each.nodes**2 + 70), default=None)
+    found, number = [], len(_REACHES)
+    for nodes in range(3, _MOST_NODES + 1):  # the more nodes, the smaller the zone
+        while number and (bound := weight_error(power, nodes, _REACHES[number - 1])) <= _most(error):
+            number -= 1
+            found.append(Expansion(nodes, float(_REACHES[number]), bound))
+    # measured: what the smallest tiles do with a near sample costs as much as 40 nodes of larger ones
+    return min(found, key=lambda each: each.reach**2 * (each.nodes**2 + 40), default=None)
 
 
-def _near_tiles(reach: float) -> float:
-    """Return the area of a near zone in tiles: the tile, a strip along each side and the round corners."""
-    return 1 + 2 * reach + math.pi * reach**2 / 4
+def _most(error: float) -> float:
+    """Return the largest b with b / (2 (1 - b)) <= 0.8 error."""
+    return 2 * _SHARE * error / (1 + 2 * _SHARE * error)
 
 
 def weight_error(power: float, nodes: int, reach: float) -> float:
     """Measure the largest relative error of a weight from the edge of the near zone, one eighth of it."""
-    steps, angle = np.linspace(0, 1, 17), np.linspace(0, math.pi / 4, 9)
-    x = 1 + reach * np.r_[np.ones(17), np.cos(angle)]
-    y = np.r_[steps, 1 + reach * np.sin(angle)]
-    at, pixels = _nodes(nodes), np.cos(np.linspace(0, math.pi, 41))
+    angle = np.linspace(0, math.pi / 4, 17)
+    x, y = reach * np.cos(angle), reach * np.sin(angle)
+    at, pixels = _nodes(nodes), np.cos(np.linspace(0, math.pi, 25))
     matrix = _matrix(pixels, nodes)
 
     def weights(places: Floats) -> Floats:
@@ -155,13 +152,13 @@ class _Lists:
     """Samples of each tile: those of tile t are item[start[t] : start[t + 1]]."""
 
     start: Ints
-    item: NDArray[np.int32]
+    item: Numbers
 
     @cached_property
     def count(self) -> Ints:
         return self.start[1:] - self.start[:-1]
 
-    def take(self, chosen: Ints) -> tuple[Ints, NDArray[np.int32]]:
+    def take(self, chosen: Ints) -> tuple[Ints, Numbers]:
         """Return the number in ``chosen`` and the sample of each pair of the chosen tiles."""
         count = self.count[chosen]
         tile = np.repeat(np.arange(len(chosen)), count)
@@ -169,24 +166,29 @@ class _Lists:
             np.arange(len(tile)) + np.repeat(self.start[chosen] - _starts(count)[:-1], count)
         ]
 
-    def padded(self, chosen: Ints, width: int, filler: int) -> Ints:
-        """Return the samples of the chosen tiles, (chosen, width), filled up."""
-        out = np.full((len(chosen), width), filler, dtype=np.intp)
-        out[np.arange(width) < self.count[chosen][:, None]] = self.take(chosen)[1]
-        return out
+    def padded(self, chosen: Ints, width: int) -> tuple[Ints, NDArray[np.bool_]]:
+        """Return places in ``item``, (chosen, width), and which of them lie behind a list's end."""
+        steps = np.arange(width)
+        place = np.minimum(self.start[chosen][:, None] + steps, len(self.item) - 1)
+        return place, steps >= self.count[chosen][:, None]
 
-    def batches(self, numbers: int) -> Iterator[tuple[Ints, int]]:
-        """Put tiles with lists of nearly one length together, each needing some numbers a sample.
+    @cached_property
+    def width(self) -> Ints:
+        """Lengths that lists are filled up to, so that few differ.
 
-        Which width a tile gets depends on its own list alone, and so does every bit of its sums.
+        A tile's depends on its own list alone, and so does every bit of its sums.
         """
-        step = np.where(self.count < 64, 8, np.where(self.count < 256, 32, 128))
-        widths = -(-self.count // step) * step
-        for width in np.unique(widths[widths > 0]):
+        step = 2 ** np.maximum(np.frexp(self.count)[1] - 3, 2)
+        return np.asarray(-(-self.count // step) * step)
+
+    def batches(self, numbers: int, among: Ints | None = None) -> Iterator[tuple[Ints, int]]:
+        """Put those tiles among some together that have one width; each needs some numbers a sample."""
+        widths = self.width if among is None else self.width[among]
+        for width in sorted(set(widths.tolist()) - {0}):
             tiles = np.flatnonzero(widths == width)
-            size = max(1, _BLOCK // (min(int(width), _WIDEST) * numbers))
+            size = max(1, _BLOCK // (min(width, _WIDEST) * numbers))
             for begin in range(0, len(tiles), size):
-                yield tiles[begin : begin + size], int(width)
+                yield tiles[begin : begin + size], width
 
 
 def _starts(count: Ints) -> Ints:
@@ -200,7 +202,7 @@ class _Tiles:
     side: int
     row: Ints
     col: Ints
-    far: Floats
+    far: Numbers
     near: _Lists
 
     def __getitem__(self, chosen: Ints) -> "_Tiles":
@@ -233,7 +235,7 @@ class AllSamples:
         Rows and columns of the pieces that `fill` works on: multiples of 128 pixels.
     """
 
-    cell = (256, 512)
+    cell = (256, 1024)
 
     def __init__(
         self, place: Floats, columns: Floats, shape: tuple[int, int], power: float, how: Expansion, dtype: Any
@@ -253,29 +255,21 @@ class AllSamples:
             side *= 2
         count, q = len(self._row) - 1, self.how.nodes
         everything = _Lists(np.array([0, count]), np.arange(count, dtype=np.int32))
-        far = np.zeros((1, self._columns.shape[1], q, q))
+        far = np.zeros((1, self._columns.shape[1], q, q), dtype=self.dtype)
         zero = np.zeros(1, dtype=np.intp)
         tiles = self._settle(_Tiles(side, zero, zero, far, everything))
         return self._descend(tiles, _KEPT, slice(0, self.shape[0]), slice(0, self.shape[1]))
 
     def fill(self, rows: slice, cols: slice, put: Put) -> None:
-        """Sum for all smallest tiles that reach into a part of the map, which lies in one cell."""
-        cells = self._cells
+        """Sum for all smallest tiles that reach into a part of the map, one row of them after the other."""
+        cells, side = self._cells, self._side
         inside = np.flatnonzero(_reaches(cells, rows, cols))
-        tiles = self._descend(cells[inside], self._side, rows, cols)
-        side, matrix = self._side, self._to_pixels
-        without = np.flatnonzero(tiles.near.count == 0)
-        for begin in range(0, len(without), 64):
-            chosen = without[begin : begin + 64]
-            far = tiles.far[chosen].astype(self.dtype)
-            put(tiles.row[chosen] * side, tiles.col[chosen] * side, _spread(far, matrix))
-        steps = np.arange(side) + 0.5
-        for chosen, width in tiles.near.batches(side * side):
-            top, left = tiles.row[chosen] * side, tiles.col[chosen] * side
-            sums = _spread(tiles.far[chosen].astype(self.dtype), matrix)
-            samples = tiles.near.padded(chosen, width, len(self._row) - 1)
-            self._add(sums, samples, top[:, None] + steps, left[:, None] + steps)
-            put(top, left, sums)
+        tiles = self._descend(cells[inside], side, rows, cols)
+        order = np.lexsort((tiles.col, tiles.row))
+        for chosen in np.split(order, np.flatnonzero(np.diff(tiles.row[order])) + 1):
+            sums = _spread(tiles.far[chosen], self._to_pixels)
+            self._add(tiles, chosen, sums)
+            put(tiles.row[chosen] * side, tiles.col[chosen] * side, sums)
 
     def _descend(self, tiles: _Tiles, side: int, rows: slice, cols: slice) -> _Tiles:
         """Go down to tiles of a side, those that reach into a part of the map."""
@@ -290,62 +284,72 @@ class AllSamples:
     def _born(self, parents: _Tiles, row: Ints, col: Ints, parent: Ints, quarter: Ints) -> _Tiles:
         """Make children: what is far of the parent is far of the child."""
         side, q = parents.side // 2, self.how.nodes
-        matrix = _to_children(side, q)
         family, place = np.unique(parent, return_inverse=True)
+        matrix = _to_children(side, q).astype(self.dtype)
         far = _spread(parents.far[family], matrix).reshape(len(family), -1, 2, q, 2, q)
         own = far[place, :, quarter // 2, :, quarter % 2, :]
-        tile, item = parents.near.take(parent)
-        count = parents.near.count[parent]
-        return self._settle(_Tiles(side, row, col, own, _Lists(_starts(count), item)), tile)
+        item = parents.near.take(parent)[1]
+        return self._settle(_Tiles(side, row, col, own, _Lists(_starts(parents.near.count[parent]), item)))
 
-    def _settle(self, tiles: _Tiles, tile: Ints | None = None) -> _Tiles:
+    def _settle(self, tiles: _Tiles) -> _Tiles:
         """Put those of the listed samples that are far on the nodes, keep the others as near."""
-        half, near = (tiles.side - 1) / 2, tiles.near
-        tile = np.repeat(np.arange(len(tiles.row)), near.count) if tile is None else tile
-        middle = np.asarray((np.array((tiles.row, tiles.col)) + 0.5) * tiles.side, dtype=np.float64)
-        gap_row = np.maximum(np.abs(self._row[near.item] - middle[0][tile]) - half, 0)
-        gap_col = np.maximum(np.abs(self._col[near.item] - middle[1][tile]) - half, 0)
-        close = gap_row**2 + gap_col**2 <= (self.how.reach * half) ** 2
-        kept, moved = (
-            _Lists(_starts(np.bincount(tile[chosen], minlength=len(tiles.row))), near.item[chosen])
-            for chosen in (close, ~close)
-        )
-        self._move(tiles.far, moved, middle, half)
-        return replace(tiles, near=kept)
+        half, listed = (tiles.side - 1) / 2, tiles.near
+        tile = np.repeat(np.arange(len(tiles.row)), listed.count)
+        # |p - s| ** 2 is the product of this with (|p| ** 2, -2 p, 1)
+        place = np.empty((len(tile), 4), dtype=self.dtype)
+        place[:, 0] = 1
+        place[:, 1] = self._row[listed.item] - ((tiles.row + 0.5) * tiles.side)[tile]
+        place[:, 2] = self._col[listed.item] - ((tiles.col + 0.5) * tiles.side)[tile]
+        place[:, 3] = place[:, 1] ** 2 + place[:, 2] ** 2
+        close = place[:, 3] <= (self.how.reach * half) ** 2
+        start = np.concatenate(([0], np.cumsum(close)))[listed.start]
+        moved = _Lists(listed.start - start, np.flatnonzero(~close))
+        self._move(tiles.far, moved, place, listed.item, half)
+        return _Tiles(tiles.side, tiles.row, tiles.col, tiles.far, _Lists(start, listed.item[close]))
 
-    def _move(self, far: Floats, moved: _Lists, middle: Floats, half: float) -> None:
+    def _move(self, far: Numbers, moved: _Lists, place: Numbers, item: Numbers, half: float) -> None:
         """Add far samples to the node values of their tiles.
 
-        |p - s| ** 2 = |p| ** 2 - 2 p.s + |s| ** 2 is one product of matrices; it takes a digit at most, since
-        p and s are far apart.
+        The product of matrices takes a digit at most, since nodes and samples are far apart.
         """
-        y, x = (each.ravel() for each in np.meshgrid(*[_nodes(self.how.nodes)] * 2, indexing="ij"))
+        y, x = (half * each.ravel() for each in np.meshgrid(*[_nodes(self.how.nodes)] * 2, indexing="ij"))
         points = np.stack((y**2 + x**2, -2 * y, -2 * x, np.ones_like(y))).astype(self.dtype)
         flat = far.reshape(len(far), far.shape[1], -1)
         for chosen, width in moved.batches(points.shape[1]):
-            samples = moved.padded(chosen, width, len(self._row) - 1)
+            where, behind = moved.padded(chosen, width)
+            pair = moved.item[where]
+            sample = item[pair]
+            sample[behind] = len(self._row) - 1
             for begin in range(0, width, _WIDEST):
-                part = samples[:, begin : begin + _WIDEST]
-                row = (self._row[part] - middle[0][chosen][:, None]) / half
-                col = (self._col[part] - middle[1][chosen][:, None]) / half
-                place = np.stack((np.ones_like(row), row, col, row**2 + col**2), axis=-1) * half**2
-                weights = _scratch((*part.shape, points.shape[1]), self.dtype)
-                np.matmul(place.astype(self.dtype), points, out=weights)
+                part = np.s_[:, begin : begin + _WIDEST]
+                weights = _scratch((*pair[part].shape, points.shape[1]), self.dtype)
+                np.matmul(place[pair[part]], points, out=weights)
                 weigh(weights, self.power)
-                flat[chosen] += self._columns[part].transpose(0, 2, 1) @ weights
+                flat[chosen] += self._columns[sample[part]].transpose(0, 2, 1) @ weights
 
-    def _add(self, sums: Numbers, samples: Ints, row: Floats, col: Floats) -> None:
-        """Add the near samples (tile, k) of each tile at its pixels row (tile, y) x col (tile, x)."""
-        count, columns = sums.shape[:2]
-        flat = sums.reshape(count, columns, -1)
-        for begin in range(0, samples.shape[1], _WIDEST):
-            part = samples[:, begin : begin + _WIDEST]
-            down = (self._row[part][:, :, None] - row[:, None]) ** 2 + ON_CENTRE**2
-            across = (self._col[part][:, :, None] - col[:, None]) ** 2
-            weights = _scratch((*down.shape, across.shape[2]), self.dtype)
-            np.add(down.astype(self.dtype)[..., None], across.astype(self.dtype)[:, :, None], out=weights)
-            weigh(weights, self.power)
-            flat += self._columns[part].transpose(0, 2, 1) @ weights.reshape(*part.shape, -1)
+    def _add(self, tiles: _Tiles, strip: Ints, sums: Numbers) -> None:
+        """Add the near samples of some tiles at their pixels, one by one."""
+        side, near = self._side, tiles.near
+        steps, flat = np.arange(side) + 0.5, sums.reshape(*sums.shape[:2], -1)
+        for batch, width in near.batches(side * side, strip):
+            chosen = strip[batch]
+            where, behind = near.padded(chosen, width)
+            sample = near.item[where]
+            sample[behind] = len(self._row) - 1
+            row, col = (each[chosen, None, None] * side + steps for each in (tiles.row, tiles.col))
+            for begin in range(0, width, _WIDEST):
+                part = sample[:, begin : begin + _WIDEST]
+                # a product of matrices adds rows and columns faster than broadcasting
+                down = np.ones((*part.shape, side, 2), dtype=self.dtype)
+                across = np.ones((*part.shape, 2, side), dtype=self.dtype)
+                down[..., 0] = (self._row[part][:, :, None] - row) ** 2 + ON_CENTRE**2
+                across[:, :, 1] = (self._col[part][:, :, None] - col) ** 2
+                weights = _scratch((*part.shape, side, side), self.dtype)
+                np.matmul(down, across, out=weights)
+                weigh(weights, self.power)
+                more = self._columns[part].transpose(0, 2, 1) @ weights.reshape(*part.shape, -1)
+                for tile, each in zip(batch.tolist(), more, strict=True):
+                    flat[tile] += each
 
 
 @lru_cache(maxsize=64)
@@ -359,7 +363,7 @@ def _best_side(density: float, how: Expansion) -> int:
     """Choose the side of the smallest tiles: samples near a pixel against work a tile."""
 
     def cost(side: int) -> float:
-        return density * _near_tiles(how.reach) * side**2 + 60 * how.nodes**2 / side**2
+        return density * 0.25 * math.pi * how.reach**2 * side**2 + 60 * how.nodes**2 / side**2
 
     return min(_SIDES, key=cost)
 

@@ -130,7 +130,7 @@ class _Range:
 class Interpolator:
     """Samples ready to be interpolated onto any part of a map: what `idw` does, block by block.
 
-    Memory does not grow with the map, but for node values of 1 / 2600 of its size a column: a map of any size
+    Memory does not grow with the map, but for node values of 1 / 2100 of its size a column: a map of any size
     can be made and written block by block. Objects can be pickled, and blocks made by other processes.
 
     Parameters
@@ -270,7 +270,7 @@ def idw(
     absent. Tiles are worked on by as many threads as BLAS is set to use; their number does not change a bit.
 
     Far samples are summed by interpolation between the Chebyshev nodes of tiles of a quadtree: time grows as
-    samples plus pixels, not as their product. The number of nodes (10 x 10 for power 2 and an error of 1e-5)
+    samples plus pixels, not as their product. The number of nodes (11 x 11 for power 2 and an error of 1e-5)
     is the smallest at which the weights of far samples cannot be so far off that the map is off by more than
     0.8 ``error``, see `gossan._far.expansion`; rounding has the rest. A radius, and powers above about 10,
     take the direct sum.
