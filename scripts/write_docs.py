@@ -283,7 +283,21 @@ def _checks() -> str:
             f"| peak memory of the full-size survey after: {stage['stage']} | {stage['peak_gib']} GiB | "
             "`python scripts/peak_memory.py` |"
         )
-    return "\n".join(rows)
+    return "\n".join([*rows, *_reading()])
+
+
+def _reading() -> list[str]:
+    """Say how fast a large table is read, and what the long tests came through."""
+    speed, soak = _read("read_speed"), _read("soak")
+    size = f"{speed['rows']:,} samples x {speed['elements']} elements"
+    rows = [
+        f"| reading {size}: time of pandas' (text, then numbers); memory of the file's size | "
+        f"{speed['time_ratio']:.2f}; {speed['memory_ratio']:.2f} | `{speed['command']}` |"
+    ]
+    for name, total in soak["totals"].items():
+        told = ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in total.items())
+        rows.append(f"| long tests, nothing failed: {name} | {told} | `{soak['command']}` |")
+    return rows
 
 
 if __name__ == "__main__":

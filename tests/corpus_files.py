@@ -107,6 +107,16 @@ def _cut(build, keep):
     return inner
 
 
+def _changed(build, old, new):
+    def inner(path):
+        build(path)
+        content = path.read_bytes()
+        assert old in content
+        path.write_bytes(content.replace(old, new))
+
+    return inner
+
+
 def wkb_layer(*blobs):
     """Build a GeoPackage whose geometries are these bytes, which no library would write."""
 
@@ -375,6 +385,7 @@ BUILDERS = {
     "no_map.tab": of_mapinfo(".map"),
     "cut_off.mif": _cut(of_mapinfo(), 250),
     "no_mid.mif": of_mapinfo(".mid"),
+    "endless_scale.mif": _changed(of_mapinfo(), b" 0.9996,", b" 1e999,"),
     "no_crs.dxf": lambda path: path.write_text(dxf(DXF["ring"])),
     "binary.dxf": _bytes(b"AutoCAD Binary DXF\r\n\x1a\x00" + bytes(50)),
     "copies.dxf": lambda path: path.write_text(dxf(DXF["put"].format(30_000, 30_000))),

@@ -167,6 +167,11 @@ def _check_virtual(path: Path, what: str) -> None:
         parts = list(ElementTree.fromstring(text).iter())
     except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise DataError(f"{what} file {path.name} is no virtual raster: {error}; export it anew") from error
+    if not all(name.isascii() for part in parts for name in (part.tag, *part.attrib)):
+        raise DataError(
+            f"{what} file {path.name} is no virtual raster: names of its parts hold letters that GDAL does "
+            "not take; export it anew"
+        )
     plain = all(part.get("subClass") in _PLAIN_VRT for part in parts) and len(text) <= _MOST_VRT
     for part in parts:
         if part.tag in ("SourceFilename", "SourceDataset"):

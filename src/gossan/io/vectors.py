@@ -152,6 +152,7 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
     """
     import geopandas as gpd
     import pyogrio
+    import pyproj
     import shapely
 
     check_content(path, what)
@@ -173,7 +174,8 @@ def open_vector(path: Path, what: str, layer: str | None) -> tuple["gpd.GeoDataF
         raise DataError(
             f"{what} file {path.name} cannot be read: {_one_line(error)}; repair or re-export it"
         ) from error
-    except UnboundLocalError as error:  # what pyogrio raises on a CRS that PROJ cannot write
+    except (UnboundLocalError, pyproj.exceptions.CRSError) as error:
+        # the first is what pyogrio raises on a CRS that PROJ cannot write, the other what geopandas does
         raise DataError(
             f"{what} file {path.name} has a CRS that cannot be read; repair it (of a Shapefile: its .prj) "
             "or export the file anew"
