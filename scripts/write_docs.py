@@ -288,7 +288,8 @@ def _checks() -> str:
 
 def _reading() -> list[str]:
     """Say how fast a large table is read, and what the long tests came through."""
-    speed, soak = _read("read_speed"), _read("soak")
+    speed = _read("read_speed")
+    soak = _read("soak") if (RESULTS / "soak.json").is_file() else {"totals": {}}
     size = f"{speed['rows']:,} samples x {speed['elements']} elements"
     rows = [
         f"| reading {size}: time of pandas' (text, then numbers); memory of the file's size | "
