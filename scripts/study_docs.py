@@ -225,10 +225,10 @@ def _answer(ends: Sequence[float] | None, needed: int | None, surveys: int) -> s
     if ends and ends[1] < 0:
         return "**no: the reverse**"
     if needed is None:
-        return "not told apart"
+        return "open"
     needed = max(needed, surveys + 1)
     many = "over 1000" if needed > 1000 else f"about {needed}"
-    return f"not told apart; {many} surveys would tell a difference of this size"
+    return f"open; {many} surveys"
 
 
 def _camp_questions(lines: Sequence[Mapping[str, Any]], camps: int) -> str:
