@@ -288,8 +288,7 @@ def _checks() -> str:
 
 def _reading() -> list[str]:
     """Say how fast a large table is read, and what the long tests came through."""
-    speed = _read("read_speed")
-    soak = _read("soak") if (RESULTS / "soak.json").is_file() else {"totals": {}}
+    speed, soak = _read("read_speed"), _read("soak")
     size = f"{speed['rows']:,} samples x {speed['elements']} elements"
     rows = [
         f"| reading {size}: time of pandas' (text, then numbers); memory of the file's size | "

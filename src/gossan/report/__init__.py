@@ -70,18 +70,9 @@ def render(
     report: ReportModel, pictures: dict[str, Picture], notes: list[str], interactive: WebMap | None = None
 ) -> str:
     """Fill the page's template; every text that comes from data is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("gossan", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("report.html.jinja")
+    page = parts.templates().get_template("report.html.jinja")
     made, said = tables.all_tables(report), verdicts.sentences(report)
     reasons = {"influence", "attention", "reasons"} & {
         *made,

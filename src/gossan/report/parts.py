@@ -4,8 +4,12 @@ import base64
 import hashlib
 import re
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-__all__ = ["leaflet_script", "leaflet_style", "map_script", "policy"]
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["leaflet_script", "leaflet_style", "map_script", "policy", "templates"]
 
 #: A declaration that names another file, which the page could not fetch.
 _FETCHES = re.compile(r"[^;{}]*url\([^)]*\)[^;}]*;?")
@@ -13,6 +17,20 @@ _FETCHES = re.compile(r"[^;{}]*url\([^)]*\)[^;}]*;?")
 
 def _read(*path: str) -> str:
     return files("gossan").joinpath(*path).read_text(encoding="utf-8")
+
+
+def templates() -> "Environment":
+    """Return the package's templates of pages: every text that comes from data is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("gossan", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def leaflet_script() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from gossan.report import parts
 from gossan.report.pictures import Picture
 from gossan.report.table import Table
 from gossan.report.words import NONE, flatten, number, percent
@@ -416,22 +417,16 @@ def survey_page(found: Mapping[str, Any], figures: Mapping[str, tuple[Any, str, 
     figures
         By name: the figure, what a reader is told who does not see it, and its caption.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("gossan", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("survey.html.jinja").render(
-        title=f"Data of {found['name']}",
-        found=found,
-        lead=list(_lead(found)),
-        pictures={name: _picture(name, *each) for name, each in figures.items()},
-        tables=survey_tables(found),
+    return (
+        parts.templates()
+        .get_template("survey.html.jinja")
+        .render(
+            title=f"Data of {found['name']}",
+            found=found,
+            lead=list(_lead(found)),
+            pictures={name: _picture(name, *each) for name, each in figures.items()},
+            tables=survey_tables(found),
+        )
     )
 
 

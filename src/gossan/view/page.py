@@ -116,23 +116,18 @@ def _deepest(corners: list[list[float]], resolution: float) -> int:
 
 def page_files(shown: Shown) -> dict[str, tuple[str, bytes]]:
     """Return the page and its files by name: their type and content."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("gossan", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("view.html.jinja").render(
-        title=shown.title,
-        map=shown.content,
-        map_data=Markup(shown.content.data),
-        map_error=significant(shown.content.error),
-        deepest=shown.deepest,
+    page = (
+        parts.templates()
+        .get_template("view.html.jinja")
+        .render(
+            title=shown.title,
+            map=shown.content,
+            map_data=Markup(shown.content.data),
+            map_error=significant(shown.content.error),
+            deepest=shown.deepest,
+        )
     )
     read = files("gossan").joinpath("templates")
     styles = [
