@@ -5,6 +5,8 @@ import pandas as pd
 
 
 class FakeWindows:
+    halo = 0
+
     def __init__(self, values, *, classes=(), valid=None, valid_channel=None, channels=None):
         self.values = np.asarray(values, dtype=np.float32)
         count, self.size = self.values.shape[1], self.values.shape[-1]

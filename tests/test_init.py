@@ -116,15 +116,40 @@ def test_columns_units_and_crs_are_found_and_each_is_marked_as_a_guess(files):
             assert re.search(rf"^# guess: {re.escape(why)}\n{leaf} = ", text, re.M), key
 
 
-def test_a_first_project_has_the_settings_of_the_demo_unless_a_model_is_asked_for(files):
+def test_a_first_project_has_settings_for_a_run_of_minutes_unless_a_model_is_asked_for(files):
     _, guesses, values = drafted(files)
     assert values["model"] == {"name": "mfaf-shufflenet-v2", "width": 0.5, "depth": 1, "summary": True}
-    assert values["training"]["epochs"] == 8
-    assert "windows" not in {key.split(".")[0] for key in guesses}  # the ground decides them
+    assert values["training"] | {"epochs": 8, "ensemble": 3} == values["training"]
+    assert [key for key in guesses if key.startswith("windows.")] == ["windows.strides"]  # the ground decides
+    assert values["windows"] == {"strides": []}
+    assert "barren.method" not in guesses  # a map of few areas
     given = {"samples.path": files / "samples.csv", "deposits.path": files / "deposits.csv"}
     text, asked = draft_project(files / "p.toml", given, overrides=["model.name=random-forest"])
     assert tomllib.loads(text)["model"] == {"name": "random-forest"}
     assert not {key for key in asked if key.startswith(("model.", "training."))}
+
+
+@pytest.mark.parametrize("degrees", [False, True])
+def test_a_large_survey_is_trained_on_few_of_its_barren_areas(tmp_path, degrees):
+    rng = np.random.default_rng(np.random.SeedSequence(4))
+    easting, northing = (
+        start + 500.0 * each.ravel() for start, each in zip((4e5, 4e6), np.mgrid[:130, :130], strict=True)
+    )
+    names = ("x", "y")
+    if degrees:
+        way = pyproj.Transformer.from_crs("EPSG:32650", "EPSG:4326", always_xy=True)
+        (easting, northing), names = way.transform(easting, northing), ("lon", "lat")
+    table = pd.DataFrame({names[0]: easting, names[1]: northing, "Cu_ppm": rng.lognormal(3, 1, 130**2)})
+    table.to_csv(tmp_path / "samples.csv", index=False)
+    table.iloc[::900, :2].to_csv(tmp_path / "deposits.csv", index=False)
+    given = {"samples.path": tmp_path / "samples.csv", "deposits.path": tmp_path / "deposits.csv"}
+    text, guesses = draft_project(tmp_path / "p.toml", given, crs="EPSG:32650")
+    # pixels of 100 m, so areas of 3.2 km in a box of 64.5 km: 406; degrees are rounder
+    why = guesses["barren.method"]["why"]
+    assert 380 < int(re.match(r"about (\d+) areas; ", why)[1]) < 430
+    assert tomllib.loads(text)["barren"] == {"method": "random", "ratio": 6.0}
+    _, other = draft_project(tmp_path / "p.toml", given, crs="EPSG:32650", overrides=["barren.method=all"])
+    assert "barren.ratio" not in other
 
 
 def test_what_is_given_is_no_guess(files):

@@ -17,7 +17,7 @@ import rasterio
 
 from gossan import io
 from gossan.config import load_project
-from gossan.errors import DataError, GossanError, MissingFileError, UsageError
+from gossan.errors import DataError, DesignWarning, GossanError, MissingFileError, UsageError
 from gossan.pipeline import check, demo, predict, run
 from gossan.synthetic import laboratory_table, synthetic_survey
 
@@ -340,6 +340,21 @@ def test_a_layer_without_values_is_refused(survey_files, tmp_path):
     with pytest.raises(DataError, match="nothing"):
         run(load_project(project), tmp_path / "run", jobs=1)
     assert not (tmp_path / "run").exists()
+
+
+def test_elements_that_cannot_be_screened_are_all_kept_and_that_is_said(survey_files, tmp_path, recwarn):
+    quick = ["screen.enabled=true", "screen.ore_distance=0.5", "validation.rivals=[]", "validation.audit=[]"]
+    made = run(load_project(survey_files, [*quick, "explain.enabled=false"]), tmp_path / "run", jobs=1)
+    said = [str(each.message) for each in recwarn if issubclass(each.category, DesignWarning)]
+    assert any(
+        re.match("screening of part strict 0/0: every element is kept, since none can", each) for each in said
+    )
+    report = json.loads((made.folder / "report.json").read_text())
+    assert report["screening"]["note"].startswith(
+        "every element is kept, since none can be tested: 0 samples lie"
+    )
+    assert all(row["keep"] and row["folds_kept"] == row["folds"] for row in report["screening"]["rows"])
+    assert "since none can be tested" in (made.folder / "report.html").read_text()
 
 
 @pytest.mark.slow

@@ -238,7 +238,9 @@ class TestFit:
     def test_scores_do_not_depend_on_how_many_are_read_at_once(self, monkeypatch):
         scorer, (windows, _) = fit(), planted(n=14, n_ore=5)
         whole = scorer.predict(windows).score
-        monkeypatch.setattr(network, "SCORE_BATCH", 5)
+        assert network._score_batch(windows, torch.device("cpu")) > 14
+        monkeypatch.setattr(network, "_SCORE_NUMBERS", 1)
+        monkeypatch.setattr(network, "_FEWEST_SCORED", 5)
         np.testing.assert_allclose(scorer.predict(windows).score, whole, atol=1e-5)
 
     @pytest.mark.usefixtures("every_epoch")

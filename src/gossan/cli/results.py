@@ -32,7 +32,8 @@ def guess_lines(guesses: Mapping[str, Mapping[str, Any]]) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     lines = []
     for key, one in guesses.items():
-        said = f"{key} = {one['value'] or 'default'}"
+        value = one["value"]
+        said = f"{key} = {'default' if value is None else list(value) if isinstance(value, tuple) else value}"
         if key.startswith(("project.", "samples.", "deposits.", "geology.", "faults.", "rasters.")):
             lines.append(f"guess: {said} ({one['why']})")
         else:

@@ -26,7 +26,7 @@ class _View:
 
     def __init__(self, windows: "WindowSet", change: Change) -> None:
         self._windows, self._change = windows, change
-        self.channels, self.size = windows.channels, windows.size
+        self.channels, self.size, self.halo = windows.channels, windows.size, windows.halo
         self.class_channels, self.valid_channel = windows.class_channels, windows.valid_channel
 
     def __len__(self) -> int:

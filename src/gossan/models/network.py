@@ -47,8 +47,8 @@ Look = Callable[[nn.Module, Tensor, Tensor], Tensor]
 #: Seconds between checkpoints: at least this many, and this many times what the last one took.
 CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_REST = 20.0
-#: Windows scored at once.
-SCORE_BATCH = 64
+#: Windows scored at once, and on a CPU as many as have so many numbers: its caches hold little more.
+SCORE_BATCH, _SCORE_NUMBERS, _FEWEST_SCORED = 64, 2**19, 8
 
 
 @dataclass
@@ -123,7 +123,7 @@ class _Fit:
 
     def _watch(self, member: _Member, check: NDArray[np.intp]) -> None:
         """Keep the weights of the epoch with the best AUC on the check windows."""
-        margin = _margins(member.model, self.feed.windows, check, self.device, self.training)
+        (margin,) = _margins([member.model], self.feed.windows, check, self.device, self.training)
         found = auc(_balanced(margin, self.feed.prior).mean(axis=0), self.is_ore[check])
         if found > member.best_auc:
             member.best_auc, member.best_epoch = found, member.epoch
@@ -304,18 +304,16 @@ class NetworkScorer:
         windows = widened(windows, self.name, self.model)
         device, index = choose_device(self.training.device), np.arange(len(windows))
         with session(self.training.threads, device):
-            margins = []
-            for i, model in enumerate(self.members_):
-                part = part_of(progress, i, len(self.members_))
-                margins.append(_margins(place(model, device), windows, index, device, self.training, part))
-        return decide(_balanced(np.stack(margins), self.prior_))
+            models = [place(model, device) for model in self.members_]
+            margins = _margins(models, windows, index, device, self.training, progress)
+        return decide(_balanced(margins, self.prior_))
 
     def look_inside(
         self,
         look: Look,
         windows: "WindowSet",
         *,
-        batch: int = SCORE_BATCH,
+        batch: int | None = None,
         gradients: bool = False,
         dtype: DTypeLike = np.float32,
         make: MakeArray = in_memory,
@@ -328,6 +326,7 @@ class NetworkScorer:
         check_windows(windows, self.channels_, self.size_)
         windows = widened(windows, self.name, self.model)
         device, mean = choose_device(self.training.device), np.zeros(0, dtype=dtype)
+        batch = batch or _score_batch(windows, device)
         with session(self.training.threads, device), torch.inference_mode(not gradients):
             for number, model in enumerate(self.members_):
                 part = part_of(progress, number, len(self.members_))
@@ -416,23 +415,29 @@ def _seeded(entropy: list[int]) -> np.random.Generator:
 
 
 def _margins(
-    model: nn.Module,
+    models: Sequence[nn.Module],
     windows: "WindowSet",
     index: NDArray[np.intp],
     device: torch.device,
     training: TrainingSettings,
     progress: Progress = no_progress,
 ) -> NDArray[np.float64]:
-    """Return the logit of ore minus that of barren, (branch, window)."""
-    model.eval()
-    parts = []
+    """Return the logit of ore minus that of barren, (model, branch, window)."""
+    parts, few = [], _score_batch(windows, device)
     with torch.inference_mode(), precision(device, training.precision):
-        for start in range(0, len(index), SCORE_BATCH):
-            x = torch.from_numpy(windows.read(index[start : start + SCORE_BATCH]))
-            logits = model(place(x, device)).double().cpu().numpy()
+        for start in range(0, len(index), few):
+            x = place(torch.from_numpy(windows.read(index[start : start + few])), device)
+            logits = np.stack([model.eval()(x).double().cpu().numpy() for model in models])
             parts.append(logits[..., 1] - logits[..., 0])
-            progress(min(1.0, (start + SCORE_BATCH) / len(index)))
-    return np.concatenate(parts, axis=1)
+            progress(min(1.0, (start + few) / len(index)))
+    return np.concatenate(parts, axis=-1)
+
+
+def _score_batch(windows: "WindowSet", device: torch.device) -> int:
+    if device.type != "cpu":
+        return SCORE_BATCH
+    numbers = len(windows.channels) * (windows.size + 2 * windows.halo) ** 2
+    return max(_FEWEST_SCORED, _SCORE_NUMBERS // numbers)
 
 
 def _looks(

@@ -17,6 +17,7 @@ from gossan import io
 from gossan.abundance import ppm_factor
 from gossan.config import new_project, parse_override
 from gossan.errors import DataError, DataWarning, GossanError, GossanWarning, MissingFileError, UsageError
+from gossan.grid import nice_resolution
 from gossan.io.cells import gather, read_cells, to_numbers
 from gossan.io.degrees import datum_of, find_parts, join_parts
 from gossan.io.elements import parse_column
@@ -24,14 +25,20 @@ from gossan.io.tables import PARTED, Points, read_points
 from gossan.io.vectors import open_vector
 from gossan.pipeline.run import DEMO
 from gossan.pipeline.zones import fitting_crs, is_metric, zone_of
-from gossan.survey import DepositSource, RasterSource, SampleSource
+from gossan.survey import DepositSource, RasterSource, SampleSource, sample_spacing
+from gossan.windows import WindowSettings, window_size
 
 __all__ = ["START", "draft_project"]
 
 _DEGREES, _METRES = "EPSG:4326", "EPSG:3857"
 _LONGITUDE, _LATITUDE = r"lon|long|longitude|lon(g|gitude)?[_ (].*", r"lat|latitude|lat(itude)?[_ (].*"
-#: Why a first project file has the settings of the demo: those of the paper's size take two cores hours.
-START = "for a first run in minutes, as the demo; remove it for the default"
+#: Why a first project file has settings near the demo's: those of the paper's size take two cores hours.
+START = "for a first run in minutes; remove it for the default"
+#: What a survey of one's own takes less of than the demo, whose map is small: no windows but the areas.
+_LIGHTER: dict[str, Any] = {"windows.strides": (), "training.ensemble": 3, "validation.tune": 1}
+#: Where there are more areas than this, few of the barren ones are trained on, and influence is rougher.
+_MANY_AREAS = 250
+_FEW = {"barren.method": "random", "barren.ratio": 6.0, "explain.repeats": 2}
 #: Attributes of geology that are likely to be rock units, by their names.
 _UNIT_NAMES = r"(map_?)?unit.*|.*lith.*|rock.*|strat.*|form.*|geol.*|period|age|era|code|symbol"
 #: Attributes of tenure that are likely to name its holders.
@@ -40,6 +47,8 @@ _HOLDER_NAMES = r".*(holder|owner|company|applicant|licensee|grantee).*"
 _FEWEST_UNITS, _USUAL_UNITS, _MOST_UNITS = 3, 15, 40
 #: Share of the polygons that must have a text.
 _FEW_GAPS = 0.9
+#: Of latitude, metres.
+_DEGREE = 111_195.0
 
 
 @dataclass
@@ -90,25 +99,33 @@ def draft_project(
     crs = dict(parse_override(text) for text in overrides).get("project.crs", crs)
     draft = _Draft({"project.crs": crs} if crs else {})
     draft.values |= {key: Path(os.path.relpath(file, out.parent)).as_posix() for key, file in given.items()}
-    _look(draft, given)
-    _start_small(draft, [key for key, _ in map(parse_override, overrides)])
+    areas = _look(draft, given)
+    _start_small(draft, [key for key, _ in map(parse_override, overrides)], areas)
     draft.values.setdefault("project.crs", "")
     text = new_project(draft.values, overrides, name=out.stem, notes=draft.notes)
     return text, {key: {"value": draft.values.get(key), "why": why} for key, why in draft.notes.items()}
 
 
-def _start_small(draft: _Draft, given: Sequence[str]) -> None:
-    """Take the demo's settings but its windows, unless a model is asked for."""
+def _start_small(draft: _Draft, given: Sequence[str], areas: float) -> None:
+    """Take settings with which two cores are done in minutes, unless a model is asked for."""
     if any(key.startswith("model.") for key in given):
         return
+    for key, value in _LIGHTER.items():
+        draft.guess(key, value, START)
+    if areas > _MANY_AREAS and not any(key.startswith("barren.") for key in given):
+        for key, value in _FEW.items():
+            draft.guess(key, value, f"about {areas:.0f} areas; {START}")
     for section, lines in DEMO.items():
         if section != "windows":
             for name, value in tomllib.loads("\n".join(lines)).items():
                 draft.guess(f"{section}.{name}", value, START)
 
 
-def _look(draft: _Draft, files: Mapping[str, Path]) -> None:
-    """Fill in what each file says; a file that cannot be read says nothing, with a warning."""
+def _look(draft: _Draft, files: Mapping[str, Path]) -> float:
+    """Fill in what each file says; a file that cannot be read says nothing, with a warning.
+
+    Returns about how many areas there will be, 0 where the samples do not tell.
+    """
     tables = {name: _points(files[f"{name}.path"], name) for name in ("samples", "deposits")}
     _guess_crs(draft, files, tables)
     for name, points in tables.items():
@@ -121,6 +138,19 @@ def _look(draft: _Draft, files: Mapping[str, Path]) -> None:
     for key, path in files.items():
         if key.startswith("tenure."):
             _guess_holder(draft, key.replace(".path", ".holder"), path)
+    return 0.0 if tables["samples"] is None else _areas(tables["samples"])
+
+
+def _areas(points: Points) -> float:
+    """Count the areas of default windows in the box around the samples."""
+    metres = points.coordinates
+    if (degrees := _in_degrees(points)) is not None:
+        metres = degrees * _DEGREE * (math.cos(math.radians(float(np.median(degrees[:, 1])))), 1.0)
+    spacing = sample_spacing(metres)
+    if not spacing > 0:
+        return 0.0
+    side = window_size(WindowSettings(), 1.0) * nice_resolution(spacing)
+    return float(np.prod(np.ptp(metres, axis=0) / side))
 
 
 def _points(path: Path, name: str) -> Points | None:

@@ -5,11 +5,13 @@ A task function must be a pure function of its arguments: what it returns is kep
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossan.config import from_values
+from gossan.errors import DataError, DesignWarning
 from gossan.evaluate import Ground, screen_part
 from gossan.grid import pixel_index, resolution_of
 from gossan.hooks import Checkpoint, Progress
@@ -217,25 +219,33 @@ def screen(
     progress: Progress,
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
-    """Screen the elements on the training part named ``part`` (``strict 0/2``, or ``all``)."""
+    """Screen the elements on the training part named ``part`` (``strict 0/2``, or ``all``).
+
+    Where that cannot be done, such as where all its ore samples lie in one camp, every element is kept.
+    """
     how = ScreenSettings(**settings)
     samples = Samples(np.asarray(prepare["coordinates"]), prepare["values"], prepare["units"])
     others = [str(name) for name in prepare["stack"]["channel"].values if name not in samples.values]
     if not how.enabled:
         return {"table": None, "layers": [*samples.values.columns, *others]}
-    table = screen_part(
-        samples,
-        Ground(prepare["stack"], design["windows"]),
-        training_index(design, part),
-        np.asarray(prepare["deposits"]),
-        np.asarray(design["deposit_camp"]),
-        distance=float(how.ore_distance or 0),
-        block=block,
-        settings=how,
-        protocol=protocol,
-        seed=seed,
-        make=checkpoint.array,
-    )
+    try:
+        table = screen_part(
+            samples,
+            Ground(prepare["stack"], design["windows"]),
+            training_index(design, part),
+            np.asarray(prepare["deposits"]),
+            np.asarray(design["deposit_camp"]),
+            distance=float(how.ore_distance or 0),
+            block=block,
+            settings=how,
+            protocol=protocol,
+            seed=seed,
+            make=checkpoint.array,
+        )
+    except DataError as reason:
+        note = f"every element is kept, since none can be tested: {reason}"
+        warn(f"screening of part {part}: {note}", DesignWarning, stacklevel=2)
+        return {"table": None, "layers": [*samples.values.columns, *others], "note": note}
     kept = [str(name) for name in table.loc[table["keep"], "element"]]
     return {"table": table, "layers": [*kept, *others], "note": table.attrs.get("note")}
 

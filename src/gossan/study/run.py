@@ -199,6 +199,12 @@ def _put_table(path: Path, title: str, words: str, lines: Sequence[Line], first_
         io.write_bytes(path.with_suffix(suffix), text.encode())
 
 
+def _untested(screening: Any) -> str:
+    if isinstance(screening, Failure):
+        return "The screening failed; the log of the run says why."
+    return screening.get("note") or "The screening is off: screen.enabled = false."
+
+
 def _write_screening(folder: Path, grid: Grid, results: Mapping[str, Any]) -> None:
     for protocol in grid.protocols:
         tested = results[f"screen all {protocol}"]
@@ -206,7 +212,7 @@ def _write_screening(folder: Path, grid: Grid, results: Mapping[str, Any]) -> No
         suffix = "" if len(grid.protocols) == 1 else f"_{protocol}"
         path = folder / f"table2{suffix}"
         if table is None:
-            io.write_bytes(path.with_suffix(".md"), b"The screening is off: screen.enabled = false.\n")
+            io.write_bytes(path.with_suffix(".md"), f"{_untested(tested)}\n".encode())
             continue
         io.write_csv(path.with_suffix(".csv"), table)
         shown = screening_table(table)
