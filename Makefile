@@ -37,7 +37,7 @@ test: $(VENV)/.dev  ## every test that needs only Python (minutes)
 test-all: $(VENV)/.dev  ## also real data, browser, QGIS, GDAL and slow tests
 	$(PYTEST) -n $(WORKERS) -m "not soak and not gpu"
 
-soak: $(VENV)/.dev  ## the long ones (25 minutes); SOAK_SHARE=0.1 runs a tenth
+soak: $(VENV)/.dev  ## the long ones (20 minutes); SOAK_SHARE=0.1 runs a tenth
 	rm -f $(VENV)/soak.jsonl
 	start=$$(date +%s); GOSSAN_SOAK_SHARE=$(SOAK_SHARE) GOSSAN_SOAK_FIGURES=$(CURDIR)/$(VENV)/soak.jsonl \
 	  $(PYTEST) -n $(WORKERS) --dist worksteal -m soak tests && \

@@ -47,21 +47,39 @@ def chromium():
 
 
 @pytest.fixture
-def offline(chromium):
-    """Open a file without a network; at the end there was no error, no message and no request."""
+def heard(chromium):
+    """Give an empty page, the errors and messages that are heard from it, and what it asks for."""
 
     @contextmanager
-    def opened(file):
-        context = chromium.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    def opened(**named):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, **named)
         page = context.new_page()
         bad, asked = [], []
         page.on("console", lambda message: bad.append(message.text))
         page.on("pageerror", lambda error: bad.append(str(error)))
         page.on("dialog", lambda dialog: bad.append(dialog.message))
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(file.as_uri())
-        yield page
+        page.on("requestfailed", lambda request: bad.append(request.url) if _wanted(request.url) else None)
+        yield page, bad, asked
         context.close()
+
+    return opened
+
+
+def _wanted(url):
+    """Whether a request that fails is missed: a map gives up tiles that have gone out of sight."""
+    return "/tiles/" not in url
+
+
+@pytest.fixture
+def offline(heard):
+    """Open a file without a network; at the end there was no error, no message and no request."""
+
+    @contextmanager
+    def opened(file):
+        with heard(offline=True) as (page, bad, asked):
+            page.goto(file.as_uri())
+            yield page
         assert bad == []
         assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
 

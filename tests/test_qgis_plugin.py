@@ -36,6 +36,9 @@ class Feedback:
     def pushWarning(self, line):  # noqa: N802
         self.told.append(("warning", line))
 
+    def reportError(self, line):  # noqa: N802
+        self.told.append(("error", line))
+
     def setProgress(self, share):  # noqa: N802
         self.told.append(("progress", share))
 
@@ -46,9 +49,9 @@ class Feedback:
         return self.is_canceled
 
 
-def run(code, feedback=None, environment=None):
+def run(code, feedback=None, environment=None, page=""):
     command = [sys.executable, "-c", code]
-    return program.run_program(command, feedback or Feedback(), environment or os.environ)
+    return program.run_program(command, feedback or Feedback(), environment or os.environ, page)
 
 
 # ---- what is packed
@@ -158,6 +161,25 @@ def test_an_exit_code_is_an_error_with_the_programs_own_line(code, said):
         run(f"import sys; {code}", feedback)
     assert said in str(error.value)
     assert not any("error" in line for _, line in feedback.told)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_page_written_with_exit_code_3_is_kept_and_the_errors_are_shown(tmp_path, before):
+    """As `gossan check` ends where no run can be made; a page that lay there before is not taken for it."""
+    page = tmp_path / "page.html"
+    if before:
+        page.write_text("of another survey")
+    code = f"import os; open({str(tmp_path / 'new')!r}, 'w').write('page');"
+    code += f"os.replace({str(tmp_path / 'new')!r}, {str(page)!r});"
+    refuse = "print('camps: 2'); print('error: 2 camps; 3 are needed'); raise SystemExit(3)"
+    feedback = Feedback()
+    assert run(code + refuse, feedback, page=str(page)) == ["camps: 2", "error: 2 camps; 3 are needed"]
+    told = [("info", "camps: 2"), ("error", "2 camps; 3 are needed"), ("error", program._MEANING)]
+    assert feedback.told == told
+    assert page.read_text() == "page"
+    for wrong in (refuse, code + refuse.replace("(3)", "(2)")):
+        with pytest.raises(program.ProgramError, match=r"^2 camps; 3 are needed$"):
+            run(wrong, page=str(page))
 
 
 def test_what_cannot_be_started_is_an_error(tmp_path):
@@ -316,6 +338,22 @@ def test_check_init_and_predict_run_too(place, ran):
     assert [layer["source"] for layer in said["layers"]] == list(said["results"].values())[::-1]
     assert sorted(said["results"]) == ["APPLICABILITY", "OUTPUT"]
     assert all(layer["look"] == layer["own_look"] for layer in said["layers"])
+
+
+@pytest.mark.qgis
+def test_the_page_of_a_project_that_no_run_can_be_made_of_is_kept(place):
+    project = (place / "project.toml").read_text(encoding="utf-8")
+    changed, count = re.subn(r"(?m)^size = 16$", "size = 400", project)
+    assert count == 1
+    (place / "impossible.toml").write_text(changed, encoding="utf-8")
+    start = ("qgis_process", "run", "gossan:check", "--")
+    code, out, err = in_qgis(place, *start, "PROJECT=impossible.toml", "OUTPUT=impossible.html")
+    assert code == 0, err
+    assert f"OUTPUT:\t{place / 'impossible.html'}" in out
+    assert "</html>" in (place / "impossible.html").read_text(encoding="utf-8")
+    errors = [line for line in err.splitlines() if line.startswith("ERROR:")]
+    assert len(errors) == 2
+    assert "exit code 3" in errors[1]
 
 
 @pytest.mark.qgis

@@ -10,8 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -232,6 +235,7 @@ def test_every_layer_has_the_colours_of_the_report(server, run_folder):
         assert np.array_equal(shown[sure & there], expected[sure & there]), key
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 12) | st.floats(0, 1, width=32), min_size=1, max_size=60))
 def test_edges_of_score_classes_are_those_of_shares_of_ground(scores):
     """By the definition: the best class that holds no more ground than it says, all ties counted."""
@@ -477,6 +481,77 @@ def test_a_file_that_goes_while_it_is_served_is_told_in_a_line(tmp_path):
     assert re.match(r"error: .*other\.tif cannot be read", lines[0])
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("nobody\nsaw it"), "RuntimeError: nobody saw it; this is a fault of gossan: report it"),
+        (OSError(28, "No space left"), "[Errno 28] No space left"),
+    ],
+)
+def test_what_nobody_foresaw_is_answered_and_told_in_a_line(run_folder, monkeypatch, error, told):
+    def broken(*_):
+        raise error
+
+    lines = []
+    monkeypatch.setattr(io, "read_tile", broken)
+    with serving(run_folder, tell=lines.append) as running:
+        assert ask(running, "tiles/score/0/0/0.png")[::2] == (500, b"the layer cannot be read\n")
+        assert ask(running, "layers/score.json")[0] == 200
+    assert lines == [f"error: {told}"]
+
+
+def test_a_thin_copy_that_fails_is_made_when_it_is_next_asked_for(tmp_path, monkeypatch):
+    made = make_run(32, 16)
+    io.write_prospectivity(tmp_path / "other.tif", made.grid, None, None, made.score)
+    layer = read_shown(tmp_path / "other.tif").layers["final"]
+    layer.bare = True
+    true_copy, full = io.thin_copy, [True]
+
+    def copy(*given):
+        if full.pop() if full else False:
+            raise DataError("other.tif cannot be read")
+        true_copy(*given)
+
+    monkeypatch.setattr(io, "thin_copy", copy)
+    with pytest.raises(DataError):
+        layer.tile(tmp_path, 0, 0, 0)
+    assert layer.tile(tmp_path, 0, 0, 0) is not None
+    assert len(list(tmp_path.rglob("thin.tif"))) == 1
+
+
+def test_tiles_leave_alone_what_all_threads_share(run_folder, monkeypatch):
+    """Filters of warnings are the program's: two threads that set them undo each other's."""
+    inside = []
+    true_enter = warnings.catch_warnings.__enter__
+
+    def enter(self):
+        inside.append(threading.current_thread())
+        return true_enter(self)
+
+    layers = read_shown(run_folder).layers
+    with serving(run_folder) as running:
+        assert {ask(running, f"layers/{key}.json")[0] for key in layers} == {200}
+        monkeypatch.setattr(warnings.catch_warnings, "__enter__", enter)
+        assert {ask(running, f"tiles/{key}/0/0/0.png")[0] for key in layers} == {200}
+    assert [thread for thread in inside if thread is not threading.main_thread()] == []
+
+
+def test_colours_which_set_those_filters_are_made_one_after_another(run_folder):
+    layers = list(read_shown(run_folder).layers.values())
+    busy = threading.Lock()
+
+    def alone(make, values, counts):
+        assert busy.acquire(blocking=False)
+        threading.Event().wait(0.01)
+        busy.release()
+        return make(values, counts)
+
+    for layer in layers:
+        layer.make = partial(alone, layer.make)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda layer: layer.look().palette, layers))
+
+
 # ---- the command
 
 
@@ -556,22 +631,12 @@ DRAWN = "(t => t.length > 0 && t.every(e => e.complete && e.naturalWidth > 0))" 
 
 
 @pytest.fixture
-def opened(chromium, server):
+def opened(heard, server):
     """The page, asked for as a user does; at the end nothing went wrong and nobody else was asked."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    bad, asked = [], []
-    page.on("console", lambda message: bad.append(message.text))
-    page.on("pageerror", lambda error: bad.append(str(error)))
-    page.on("dialog", lambda dialog: bad.append(dialog.message))
-    page.on("request", lambda request: asked.append(request.url))
-    page.on(
-        "requestfailed", lambda request: bad.append(request.url) if "/tiles/" not in request.url else None
-    )
-    page.goto(server.address)
-    wait(page, DRAWN)
-    yield page
-    context.close()
+    with heard() as (page, bad, asked):
+        page.goto(server.address)
+        wait(page, DRAWN)
+        yield page
     assert bad == []
     assert [url for url in asked if not url.startswith((server.address, "data:"))] == []
 
@@ -653,3 +718,65 @@ def test_the_class_under_a_point_is_that_of_the_ground(opened, run_folder):
             right += said.startswith(shown[classes[row, col]])
             assert said == "" or any(said.startswith(name) for name in shown)
     assert right >= 60  # those in view; the pixel of a coarse tile may be a neighbour's at a border
+
+
+@pytest.fixture
+def impatient(heard, server):
+    """The page before it is opened, and where what does not come is asked for again at once."""
+    script = ask(server, "tiles.js")[2].decode()
+    assert script.count("pauses = [500, 2000, 8000]") == 1
+    script = script.replace("pauses = [500, 2000, 8000]", "pauses = [20, 20, 20]")
+    with heard() as (page, _, asked):
+        page.route("**/tiles.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
+        yield page, asked
+
+
+def refuse(route):
+    route.fulfill(status=500, body="the layer cannot be read")
+
+
+@pytest.mark.browser
+def test_what_does_not_come_at_first_is_asked_for_again(impatient, server):
+    """A layer's colours and its tiles, each answered with an error once and by nobody once."""
+    page, _ = impatient
+    seen = Counter()
+
+    def fail(route):
+        url = route.request.url
+        seen[url] += 1
+        if seen[url] > 2:
+            route.continue_()
+        elif seen[url] == 2:
+            route.abort()
+        else:
+            refuse(route)
+
+    page.route("**/layers/*.json", fail)
+    page.route("**/tiles/**", fail)
+    page.goto(server.address)
+    wait(page, DRAWN)
+    assert set(seen.values()) == {3}
+    assert len(seen) == 1 + page.locator(".pixels img").count()
+    assert page.locator("#map-legend [role=alert]").count() == 0
+    assert page.locator("#map-legend .patch").count() > 0
+
+
+@pytest.mark.browser
+def test_what_does_not_come_at_all_is_said_and_can_be_asked_for(impatient, server):
+    page, asked = impatient
+    alert = page.locator("#map-legend [role=alert]")
+    page.route("**/layers/*.json", refuse)
+    page.goto(server.address)
+    wait(page, "document.querySelector('#map-legend [role=alert]') !== null")
+    assert alert.inner_text().startswith("The layer cannot be read: ")
+    page.unroute("**/layers/*.json")
+    page.route("**/tiles/**", refuse)
+    alert.locator("button").click()
+    lost = "document.querySelector('#map-legend [role=alert]')?.textContent"
+    tiles = "document.querySelectorAll('.pixels img').length"
+    wait(page, f"{lost}?.startsWith({tiles} + ' tiles of the layer cannot be read: ')")
+    page.unroute("**/tiles/**")
+    alert.locator("button").click()
+    wait(page, DRAWN)
+    wait(page, "document.querySelector('#map-legend [role=alert]') === null")
+    assert set(Counter(url for url in asked if "/tiles/" in url).values()) == {4 + 1}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gossan.errors import DataError, UsageError
 from gossan.grid import tiles
 from gossan.io.files import file_kind, replacing
-from gossan.io.rasters import grid_of, thin_bands
+from gossan.io.rasters import grid_of, own_raster, thin_bands
 from gossan.mapped import relieve
 from gossan.survey import make_stack
 
@@ -97,19 +97,13 @@ def read_stack(path: Path) -> "xr.Dataset":
     DataError
         The file is no stack.
     """
-    import rasterio
-
-    file_kind(path, "stack", ("raster",))
-    try:
-        with rasterio.open(path) as file:
-            names = json.loads(file.tags().get("GOSSAN_CLASS_NAMES", "null"))
-            if names is None or not all(file.descriptions):
-                raise DataError(f"{path.name} is no stack of this package; give the stack.tif of a run")
-            layers = {name: file.read(n) for n, name in enumerate(file.descriptions, 1)}
-            units = dict(zip(file.descriptions, (unit or "" for unit in file.units), strict=True))
-            grid = grid_of(file)
-    except rasterio.errors.RasterioError as error:
-        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    with own_raster(path, "stack") as file:
+        names = json.loads(file.tags().get("GOSSAN_CLASS_NAMES", "null"))
+        if names is None or not all(file.descriptions):
+            raise DataError(f"{path.name} is no stack of this package; give the stack.tif of a run")
+        layers = {name: file.read(n) for n, name in enumerate(file.descriptions, 1)}
+        units = dict(zip(file.descriptions, (unit or "" for unit in file.units), strict=True))
+        grid = grid_of(file)
     classes = layers.pop(_CLASSES, None)
     numbers = None if classes is None else np.where(np.isnan(classes), -1, classes).astype(np.int16)
     return make_stack(grid, layers, units, classes=numbers, class_names=names)

@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from gossan.survey import Layer, RasterSource
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["About", "grid_of", "read_raster", "read_raster_bands", "thin_bands"]
+__all__ = ["About", "band_names", "grid_of", "own_raster", "read_raster", "read_raster_bands", "thin_bands"]
 
 _MOST_PIXELS = 500_000_000  # 2 GB as float32: more is a mistake or needs cutting first
 #: Pixels from which a raster is kept in a file.
@@ -68,23 +70,39 @@ def read_raster(
     return Layer(counts["name"], layer, grid, source.kind, unit), {**counts, **told}
 
 
-def read_raster_bands(path: Path) -> tuple[dict[str, NDArray[np.float32]], "GeoBox"]:
-    """Read every band of a raster of this package by its name, with its grid.
+@contextmanager
+def own_raster(path: Path, what: str = "raster") -> Iterator[Any]:
+    """Open a raster of this package to read; what rasterio cannot do with it is said to be the file's fault.
 
     Raises
     ------
+    MissingFileError
+        There is no such file.
+    UsageError
+        Its ending is no raster's.
     DataError
         The file cannot be read.
     """
     import rasterio
 
-    file_kind(path, "raster", ("raster",))
+    file_kind(path, what, ("raster",))
     try:
         with rasterio.open(path) as file:
-            names = [name or f"band {n}" for n, name in enumerate(file.descriptions, 1)]
-            return {name: file.read(n) for n, name in enumerate(names, 1)}, grid_of(file)
+            yield file
     except rasterio.errors.RasterioError as error:
-        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+        said = " ".join(str(error.__cause__ or error).split())
+        raise DataError(f"{path.name} cannot be read: {said}; run again to write it anew") from error
+
+
+def read_raster_bands(path: Path) -> tuple[dict[str, NDArray[np.float32]], "GeoBox"]:
+    """Read every band of a raster of this package by its name, with its grid; raises as `own_raster`."""
+    with own_raster(path) as file:
+        return {name: file.read(n) for n, name in enumerate(band_names(file), 1)}, grid_of(file)
+
+
+def band_names(file: Any) -> tuple[str, ...]:
+    """Names of the bands of an open raster in order, by number where they have none."""
+    return tuple(name or f"band {n}" for n, name in enumerate(file.descriptions, 1))
 
 
 @dataclass(frozen=True)
@@ -117,29 +135,24 @@ def thin_bands(
 
     Raises
     ------
-    DataError
-        The file cannot be read.
+    As `own_raster`.
     """
     import rasterio
     from affine import Affine
     from odc.geo.geobox import GeoBox
 
-    file_kind(path, "raster", ("raster",))
-    try:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(path) as file:
-            grid = grid_of(file)
-            step = max(1, math.ceil(max(file.shape) / most))
-            names = [name or f"band {n}" for n, name in enumerate(file.descriptions, 1)]
-            counts: dict[int, int] = {}
-            bands = {
-                name: _thinned(file, n, step, counts if name == counted else None)
-                for n, name in enumerate(names, 1)
-                if only in (None, n)
-            }
-            units = dict(zip(names, (unit or "" for unit in file.units), strict=True))
-            about = About(file.descriptions, units, file.tags(), counts)
-    except rasterio.errors.RasterioError as error:
-        raise DataError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE), own_raster(path) as file:
+        grid = grid_of(file)
+        step = max(1, math.ceil(max(file.shape) / most))
+        names = band_names(file)
+        counts: dict[int, int] = {}
+        bands = {
+            name: _thinned(file, n, step, counts if name == counted else None)
+            for n, name in enumerate(names, 1)
+            if only in (None, n)
+        }
+        units = dict(zip(names, (unit or "" for unit in file.units), strict=True))
+        about = About(file.descriptions, units, file.tags(), counts)
     shape = next(iter(bands.values())).shape
     return bands, GeoBox(shape, grid.affine * Affine.scale(step), grid.crs), about
 

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gossan.errors import DataError
 from gossan.grid import tiles
-from gossan.io.files import file_kind
-from gossan.io.rasters import grid_of
+from gossan.io.rasters import band_names, grid_of, own_raster
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -52,24 +50,11 @@ class RasterHead:
 
 
 def raster_head(path: Path) -> RasterHead:
-    """Read what a raster of this package says of itself.
-
-    Raises
-    ------
-    DataError
-        The file cannot be read.
-    """
-    import rasterio
-
-    file_kind(path, "raster", ("raster",))
-    try:
-        with rasterio.open(path) as file:
-            names = tuple(name or f"band {n}" for n, name in enumerate(file.descriptions, 1))
-            units = tuple(unit or "" for unit in file.units)
-            bare = max(file.shape) > _LARGE and not file.overviews(1)
-            return RasterHead(names, units, file.tags(), grid_of(file), bare)
-    except rasterio.errors.RasterioError as error:
-        raise _unread(path, error) from error
+    """Read what a raster of this package says of itself; raises as `gossan.io.rasters.own_raster`."""
+    with own_raster(path) as file:
+        units = tuple(unit or "" for unit in file.units)
+        bare = max(file.shape) > _LARGE and not file.overviews(1)
+        return RasterHead(band_names(file), units, file.tags(), grid_of(file), bare)
 
 
 def thin_copy(path: Path, band: int, out: Path) -> None:
@@ -84,32 +69,29 @@ def thin_copy(path: Path, band: int, out: Path) -> None:
     from affine import Affine
     from rasterio.windows import Window
 
-    try:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(path) as file:
-            first = _STEP // 2
-            shape = tuple(math.ceil((side - first) / _STEP) for side in file.shape)
-            profile: dict[str, Any] = {
-                "driver": "GTiff",
-                "tiled": True,
-                "height": shape[0],
-                "width": shape[1],
-                "count": 1,
-                "dtype": "float32",
-                "crs": file.crs,
-                "transform": file.transform * Affine.scale(_STEP),
-                "nodata": math.nan,
-                "compress": "deflate",
-                "zlevel": 1,
-            }
-            with rasterio.open(out, "w", **profile) as copy:
-                for rows, _ in tiles((file.height, 1), _STRIP):  # strips are multiples of the step
-                    strip = file.read(band, window=Window(0, rows.start, file.width, rows.stop - rows.start))
-                    kept = strip[first::_STEP, first::_STEP].astype(np.float32)
-                    copy.write(kept, 1, window=Window(0, rows.start // _STEP, *kept.shape[::-1]))
-                halves = range(1, max(2, math.ceil(math.log2(max(shape) / TILE)) + 1))
-                copy.build_overviews([2**half for half in halves], rasterio.enums.Resampling.nearest)
-    except rasterio.errors.RasterioError as error:
-        raise _unread(path, error) from error
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE), own_raster(path) as file:
+        first = _STEP // 2
+        shape = tuple(math.ceil((side - first) / _STEP) for side in file.shape)
+        profile: dict[str, Any] = {
+            "driver": "GTiff",
+            "tiled": True,
+            "height": shape[0],
+            "width": shape[1],
+            "count": 1,
+            "dtype": "float32",
+            "crs": file.crs,
+            "transform": file.transform * Affine.scale(_STEP),
+            "nodata": math.nan,
+            "compress": "deflate",
+            "zlevel": 1,
+        }
+        with rasterio.open(out, "w", **profile) as copy:
+            for rows, _ in tiles((file.height, 1), _STRIP):  # strips are multiples of the step
+                strip = file.read(band, window=Window(0, rows.start, file.width, rows.stop - rows.start))
+                kept = strip[first::_STEP, first::_STEP].astype(np.float32)
+                copy.write(kept, 1, window=Window(0, rows.start // _STEP, *kept.shape[::-1]))
+            halves = range(1, max(2, math.ceil(math.log2(max(shape) / TILE)) + 1))
+            copy.build_overviews([2**half for half in halves], rasterio.enums.Resampling.nearest)
 
 
 def tile_bounds(zoom: int, x: int, y: int) -> tuple[float, float, float, float]:
@@ -143,19 +125,14 @@ def read_tile(files: Sequence[tuple[Path, int]], zoom: int, x: int, y: int) -> F
     """
     import rasterio
 
-    path = files[0][0]
-    try:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE):
-            with rasterio.open(path) as file:
-                part = _part(file, tile_bounds(zoom, x, y))
-                if part is None:
-                    return None
-                wanted = _pixel(file, part.bounds, (part.cols, part.rows))
-            values = np.full((TILE, TILE), np.nan, dtype=np.float32)
-            _warp(files, part, wanted, values[part.rows, part.cols])
-            return values
-    except rasterio.errors.RasterioError as error:
-        raise _unread(path, error) from error
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE), own_raster(files[0][0]) as file:
+        part = _part(file, tile_bounds(zoom, x, y))
+        if part is None:
+            return None
+        wanted = _pixel(file, part.bounds, (part.cols, part.rows))
+        values = np.full((TILE, TILE), np.nan, dtype=np.float32)
+        values[part.rows, part.cols] = _warped(files, part, wanted)
+        return values
 
 
 @dataclass(frozen=True)
@@ -193,27 +170,33 @@ def _pixel(file: Any, bounds: tuple[float, float, float, float], part: tuple[sli
     return float(min((east - west) / cols, (north - south) / rows))
 
 
-def _warp(files: Sequence[tuple[Path, int]], part: _Part, wanted: float, out: Floats) -> None:
-    """Fill a part of a tile from the coarsest pixels that are no larger than its own."""
+def _warped(files: Sequence[tuple[Path, int]], part: _Part, wanted: float) -> Floats:
+    """Return a part of a tile, from the coarsest pixels that are no larger than its own."""
     import rasterio
     from rasterio.enums import Resampling
+    from rasterio.io import MemoryFile
     from rasterio.transform import from_bounds
     from rasterio.warp import reproject
 
     path, band, level = _finest_needed(files, wanted)
     options: dict[str, Any] = {} if level is None else {"overview_level": level}
-    with rasterio.open(path, **options) as file:
-        # not through a WarpedVRT: that warps all bands of the file for one
-        reproject(
-            rasterio.band(file, band),
-            out,
-            src_nodata=math.nan,
-            dst_nodata=math.nan,
-            dst_crs=_WEB,
-            dst_transform=from_bounds(*part.bounds, out.shape[1], out.shape[0]),
-            resampling=Resampling.nearest,
-            warp_mem_limit=_WARP,
-        )
+    height, width = (each.stop - each.start for each in (part.rows, part.cols))
+    profile: dict[str, Any] = {
+        "driver": "MEM",
+        "height": height,
+        "width": width,
+        "count": 1,
+        "dtype": "float32",
+        "crs": _WEB,
+        "transform": from_bounds(*part.bounds, width, height),
+        "nodata": math.nan,
+    }
+    # Not into an array: for one, rasterio silences warnings meanwhile, of all threads, and two tiles at once
+    # then leave them silenced for good, or let one through. Not through a WarpedVRT, which warps all bands.
+    with rasterio.open(path, **options) as file, MemoryFile() as memory, memory.open(**profile) as out:
+        source, goal = rasterio.band(file, band), rasterio.band(out, 1)
+        reproject(source, goal, src_nodata=math.nan, resampling=Resampling.nearest, warp_mem_limit=_WARP)
+        return np.asarray(out.read(1), dtype=np.float32)
 
 
 def _finest_needed(files: Sequence[tuple[Path, int]], wanted: float) -> tuple[Path, int, int | None]:
@@ -230,8 +213,3 @@ def _finest_needed(files: Sequence[tuple[Path, int]], wanted: float) -> tuple[Pa
             if best < each <= wanted:
                 best, chosen = each, (path, band, number - 1 if number else None)
     return chosen
-
-
-def _unread(path: Path, error: Exception) -> DataError:
-    said = " ".join(str(error.__cause__ or error).split())
-    return DataError(f"{path.name} cannot be read: {said}; run again to write it anew")

@@ -53,8 +53,9 @@
   const picture = (raster) => {
     if (layers[raster.key]) return layers[raster.key];
     if (tiles) {
-      layers[raster.key] = { raster: raster, overlay: tiles.layer(raster, data.bounds), colours: numbered(raster) };
-      return layers[raster.key];
+      const entry = { raster: raster, colours: numbered(raster) };
+      entry.overlay = tiles.layer(raster, data.bounds, (count) => { if (current === entry) drawLegend(raster, count); });
+      return layers[raster.key] = entry;
     }
     const uri = "data:image/png;base64," + at("picture-" + raster.key).textContent.trim();
     const overlay = L.imageOverlay(uri, data.bounds, {
@@ -95,7 +96,16 @@
     const value = raster.low + (index + 0.5) / raster.palette.length * (raster.high - raster.low);
     return "about " + short(value) + (raster.unit ? " " + raster.unit : "");
   };
-  const drawLegend = (raster) => {
+  const trouble = (text, again) => {
+    // what cannot be shown, and a button that asks for it again
+    const note = make("p", text + " cannot be read: is gossan view still running, and the file still there? ", "note"), button = make("button", "Ask again");
+    note.setAttribute("role", "alert");
+    button.type = "button";
+    button.addEventListener("click", again);
+    note.append(button);
+    return note;
+  };
+  const drawLegend = (raster, lost) => {
     legend.replaceChildren(make("h4", raster ? raster.name : "No layer"));
     if (!raster) return;
     if (raster.labels.length) {
@@ -116,16 +126,16 @@
       if (raster.unit) legend.append(make("p", raster.unit, "note"));
     }
     if (raster.note) legend.append(make("p", raster.note, "note"));
+    if (lost) legend.append(trouble(lost + (lost === 1 ? " tile" : " tiles") + " of the layer", () => current.overlay.redraw()));
   };
   const choose = () => {
     if (current) current.overlay.remove();
     const raster = data.rasters.find((each) => each.key === chosen.value);
     current = null;
     if (raster && !raster.palette) {  // of tiles
-      const inform = (text) => { if (chosen.value === raster.key) legend.replaceChildren(make("h4", raster.name), make("p", text, "note")); };
-      inform("The layer is being read …");
-      tiles.learn(raster).then(() => { if (chosen.value === raster.key) choose(); },
-        () => inform("The layer cannot be read: is gossan view still running, and the file still there?"));
+      const inform = (note) => { if (chosen.value === raster.key) legend.replaceChildren(make("h4", raster.name), note); };
+      inform(make("p", "The layer is being read …", "note"));
+      tiles.learn(raster).then(() => { if (chosen.value === raster.key) choose(); }, () => inform(trouble("The layer", choose)));
       return;
     }
     current = raster ? picture(raster) : null;

@@ -40,6 +40,9 @@ _TITLES = {
     "spread": ("Spread of the score", "Result"),
     "final": ("Final model", "Result"),
 }
+#: Colours are made one layer after another: pandas and matplotlib set filters of warnings meanwhile, which
+#: are those of all threads; two at once would undo each other's.
+_LOOKING = threading.Lock()
 
 
 @dataclass
@@ -56,12 +59,14 @@ class Layer:
     make: Callable[[Floats, Mapping[int, int]], Look]
     counted: str | None = None
     _look: Look | None = None
-    _thin: list[tuple[Path, int]] | None = None
+    _thin: tuple[Path, int] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> Look:
         """Return the layer's colours; raises `gossan.errors.DataError` where its file cannot be read."""
-        with self._lock:
+        if self._look is not None:
+            return self._look
+        with _LOOKING:
             if self._look is None:
                 bands, _, about = io.thin_bands(self.path, MOST_PIXELS, counted=self.counted, only=self.band)
                 (values,) = bands.values()
@@ -82,13 +87,11 @@ class Layer:
 
     def _files(self, scratch: Path) -> list[tuple[Path, int]]:
         with self._lock:
-            if self._thin is None:
-                self._thin = []
-                if self.bare:
-                    copy = Path(mkdtemp(dir=scratch)) / "thin.tif"
-                    io.thin_copy(self.path, self.band, copy)
-                    self._thin = [(copy, 1)]
-            return [(self.path, self.band), *self._thin]
+            if self._thin is None and self.bare:  # one that fails is made when next asked for
+                copy = Path(mkdtemp(dir=scratch)) / "thin.tif"
+                io.thin_copy(self.path, self.band, copy)
+                self._thin = (copy, 1)
+            return [(self.path, self.band), *([self._thin] if self._thin else [])]
 
 
 def run_layers(folder: Path, ground: Ground, limits: Limits) -> Iterator[Layer]:

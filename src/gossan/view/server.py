@@ -44,6 +44,7 @@ _NO_STORE, _PRIVATE = "no-store", "private, max-age=3600"
 #: Status, type, how long it may be kept, content.
 _Answer = tuple[int, str, str, bytes]
 _GONE: _Answer = (404, "text/plain; charset=utf-8", _NO_STORE, b"not found\n")
+_UNREAD: _Answer = (500, "text/plain; charset=utf-8", _NO_STORE, b"the layer cannot be read\n")
 
 
 class ViewServer:
@@ -164,9 +165,11 @@ class _Server(ThreadingHTTPServer):
     site: _Site
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away, which is no fault of anybody."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+        """Say in a line what nobody foresaw, and nothing of a browser that went away."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            said = f"error: {type(error).__name__}: {' '.join(str(error).split())}"
+            self.site.tell(f"{said}; this is a fault of gossan: report it")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -187,12 +190,13 @@ class _Handler(BaseHTTPRequestHandler):
         # a page of another site whose name leads here is of no concern to us
         known = {f"{name}:{port}" for name in (_HOST, "localhost")}
         asked = self.headers.get_all("Host") or []
+        found = _UNREAD
         try:
             found = site.find(self.path) if len(asked) == 1 and asked[0].lower() in known else _GONE
-        except GossanError as error:
-            site.tell(f"error: {error}")
-            found = (500, "text/plain; charset=utf-8", _NO_STORE, b"the layer cannot be read\n")
-        self._send(found, body=body)
+        except (GossanError, OSError) as error:
+            site.tell(f"error: {' '.join(str(error).split())}")
+        finally:  # also where nobody foresaw what happened: the page says so only if it is answered
+            self._send(found, body=body)
 
     def _send(self, answer: _Answer, *, body: bool = True, more: Mapping[str, str] | None = None) -> None:
         status, kind, kept, content = answer

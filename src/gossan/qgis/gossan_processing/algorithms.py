@@ -74,12 +74,12 @@ class _Command(QgsProcessingAlgorithm):
     def shortHelpString(self) -> str:
         return " ".join((type(self).__doc__ or "").split())
 
-    def gossan(self, arguments: Sequence[str], feedback: Any) -> list[str]:
-        """Run the program with arguments, and return its lines."""
+    def gossan(self, arguments: Sequence[str], feedback: Any, page: str = "") -> list[str]:
+        """Run the program with arguments, which may write a page, and return its lines."""
         try:
             setting = ProcessingConfig.getSetting("GOSSAN_PROGRAM") or packed_by()
             program = find_program(setting, os.environ)
-            return list(run_program([program, *arguments], feedback, os.environ))
+            return list(run_program([program, *arguments], feedback, os.environ, page))
         except ProgramError as error:
             raise QgsProcessingException(str(error)) from error
 
@@ -156,7 +156,10 @@ class Init(_Command):
 
 
 class Check(_Command):
-    """Read the files of a project and say what a run would make of them, on a page, without running it."""
+    """Read the files of a project and say what a run would make of them, on a page, without running it.
+
+    Where a run would be refused, the page is written all the same, and the log says what to change.
+    """
 
     def displayName(self) -> str:
         return "Check the data of a project"
@@ -167,7 +170,7 @@ class Check(_Command):
 
     def processAlgorithm(self, parameters: Any, context: Any, feedback: Any) -> dict[str, str]:
         out = self.file(parameters, "OUTPUT", context)
-        self.gossan(["check", self.file(parameters, "PROJECT", context), "--out", out], feedback)
+        self.gossan(["check", self.file(parameters, "PROJECT", context), "--out", out], feedback, out)
         return {"OUTPUT": out}
 
 

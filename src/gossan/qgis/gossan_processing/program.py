@@ -24,6 +24,11 @@ _OF_QGIS = (
 _PROGRESS = re.compile(r"progress: ([01]\.\d+) (.*)")
 #: Seconds that an interrupted program has to put its work away, and between two looks at the button.
 _PATIENCE, _LOOK = 30.0, 0.2
+#: Exit code of data that were refused; `check` gives it too for a design that cannot be run, with its page.
+_REFUSED = 3
+_MEANING = (
+    "exit code 3: a run of this project would be refused until that is changed; the page shows what was read"
+)
 
 
 class ProgramError(Exception):
@@ -38,6 +43,9 @@ class Feedback(Protocol):
 
     def pushWarning(self, warning: str) -> None:
         """Show a warning."""
+
+    def reportError(self, error: str) -> None:
+        """Show an error and go on."""
 
     def setProgress(self, progress: float) -> None:
         """Show how far the work is, in per cent."""
@@ -74,14 +82,19 @@ def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "GOSSAN_PROGRESS": "lines", "PYTHONIOENCODING": "utf-8"}
 
 
-def run_program(command: Sequence[str], feedback: Feedback, environment: Mapping[str, str]) -> list[str]:
+def run_program(
+    command: Sequence[str], feedback: Feedback, environment: Mapping[str, str], page: str = ""
+) -> list[str]:
     """Run the program to its end and return its lines; interrupt it, as Ctrl-C does, where the user cancels.
+
+    ``page`` is what the program may write though it ends with exit code 3: its errors are then shown only.
 
     Raises
     ------
     ProgramError
         It cannot be started, or ends with an exit code other than 0 though nobody cancelled it.
     """
+    before = _stamp(page)
     try:
         process = subprocess.Popen(
             command,
@@ -100,9 +113,22 @@ def run_program(command: Sequence[str], feedback: Feedback, environment: Mapping
     code, lines = process.wait(), shown.lines
     if code and not feedback.isCanceled():
         errors = [line[len("error: ") :] for line in lines if line.startswith("error: ")]
+        if code == _REFUSED and _stamp(page) != before:
+            for line in [*errors, _MEANING]:
+                feedback.reportError(line)
+            return lines
         last = lines[-1] if lines else "it said nothing"
         raise ProgramError("\n".join(errors) or f"{command[0]} ended with exit code {code}: {last}")
     return lines
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """Tell a file from the one that was at its path before; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def said(lines: Sequence[str], key: str) -> str:
