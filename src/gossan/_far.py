@@ -177,8 +177,9 @@ class _Lists:
     def those(self, mask: NDArray[np.bool_], kept: Ints) -> "_Lists":
         """Return the marked items (quarter, item) of the lists that are kept; the others are empty."""
         number = np.arange(len(mask))[:, None] * len(self.item) + self.start[:-1]
-        start = _starts(mask)[np.append(number.ravel()[kept], mask.size)]
-        return _Lists(start, np.tile(self.item, len(mask))[mask.ravel()])
+        at = np.flatnonzero(mask)
+        start = np.searchsorted(at, np.append(number.ravel()[kept], mask.size))
+        return _Lists(start, self.item.take(at, mode="wrap"))
 
     def take(self, chosen: Ints) -> tuple[Ints, Numbers]:
         """Return the number in ``chosen`` and the sample of each pair of the chosen tiles."""
@@ -317,14 +318,13 @@ class AllSamples:
         weights = partial(self._at_pixels, corner[:, order])
         for first, last in _runs(tiles.row):
             near = self._sums(lists, slice(first, last), weights, side * side)
-            strip = self._strip(tiles.far[first:last], near, np.argsort(order[first:last]))
+            strip = self._strip(tiles.far[first:last], _ordered(near, order[first:last]))
             put(corner[0, first : first + 1], corner[1, first : first + 1], strip)
 
-    def _strip(self, far: Numbers, near: Numbers, place: Ints) -> Numbers:
-        """Add what far and near samples give to tiles side by side; near: tile place[t] is the t-th."""
+    def _strip(self, far: Numbers, near: Numbers) -> Numbers:
+        """Add what far and near samples give to tiles side by side."""
         count, columns, q = far.shape[:3]
         side = self._side
-        near = near.take(place, axis=0, out=scratch("ordered", near.shape, self.dtype), mode="clip")
         rows = np.matmul(
             far.reshape(count, -1, q),
             self._to_pixels.T,
@@ -383,7 +383,7 @@ class AllSamples:
         centre = tiles.side * (np.stack((tiles.row, tiles.col))[:, order] + 0.5)
         weights = partial(self._at_nodes, centre, points)
         flat = tiles.far.reshape(*tiles.far.shape[:2], -1)
-        flat[order] += self._sums(lists, slice(0, len(order)), weights, points.shape[1])
+        flat += _ordered(self._sums(lists, slice(0, len(order)), weights, points.shape[1]), order)
 
     def _sums(self, lists: _Lists, tiles: slice, weights: _Weights, points: int) -> Numbers:
         """Sum the columns of filled lists at points: (tile, column, point)."""
@@ -445,6 +445,12 @@ def _node_squares(side: int, nodes: int, dtype: Any) -> Numbers:
     at = (side - 1) / 2 * _nodes(nodes)
     y, x = (each.ravel() for each in np.meshgrid(at, at, indexing="ij"))
     return np.stack((y**2 + x**2, -2 * y, -2 * x, np.ones_like(y))).astype(dtype)
+
+
+def _ordered(sums: Numbers, order: Ints) -> Numbers:
+    """Put sums of tiles, given in an order, back into that of the tiles."""
+    out = scratch("ordered", sums.shape, sums.dtype)
+    return sums.take(np.argsort(order), axis=0, out=out, mode="clip")
 
 
 def _best_side(density: float, how: Expansion) -> int:
