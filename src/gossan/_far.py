@@ -181,13 +181,12 @@ class _Lists:
         start = np.searchsorted(at, np.append(number.ravel()[kept], mask.size))
         return _Lists(start, self.item.take(at, mode="wrap"))
 
-    def take(self, chosen: Ints) -> tuple[Ints, Numbers]:
-        """Return the number in ``chosen`` and the sample of each pair of the chosen tiles."""
+    def __getitem__(self, chosen: Ints) -> "_Lists":
         count = self.count[chosen]
-        tile = np.repeat(np.arange(len(chosen)), count)
-        return tile, self.item[
-            np.arange(len(tile)) + np.repeat(self.start[chosen] - _starts(count)[:-1], count)
-        ]
+        start = _starts(count)
+        return _Lists(
+            start, self.item[np.arange(start[-1]) + np.repeat(self.start[chosen] - start[:-1], count)]
+        )
 
     @property
     def width(self) -> Ints:
@@ -252,9 +251,7 @@ class _Tiles:
     near: _Lists
 
     def __getitem__(self, chosen: Ints) -> "_Tiles":
-        count = self.near.count[chosen]
-        near = _Lists(_starts(count), self.near.take(chosen)[1])
-        return _Tiles(self.side, self.row[chosen], self.col[chosen], self.far[chosen], near)
+        return _Tiles(self.side, self.row[chosen], self.col[chosen], self.far[chosen], self.near[chosen])
 
 
 class AllSamples:
