@@ -33,7 +33,6 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(_far, "_SIDES", (8,))
     monkeypatch.setattr(_far, "_KEPT", 64)
     monkeypatch.setattr(_far.AllSamples, "cell", (32, 32))
-    monkeypatch.setattr(_far, "_WIDEST", 48)
     monkeypatch.setattr(_far, "_PAIRS", 5000)
 
 

@@ -175,7 +175,6 @@ def test_tiles_of_any_size_give_the_same_map(grid, options, monkeypatch):
         monkeypatch.setattr(_far, "_SIDES", (max(side, 4),))
         monkeypatch.setattr(_far, "_KEPT", 32)
         monkeypatch.setattr(_far, "_PAIRS", block)
-        monkeypatch.setattr(_far, "_WIDEST", block)
         monkeypatch.setattr(_nearest, "_SIDES", (side,))
         for module in (_far, _nearest, _direct):
             monkeypatch.setattr(module, "_BLOCK", block)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from gossan._far import Put
@@ -18,7 +19,7 @@ __all__ = ["Convert", "Method", "check_part", "in_threads", "jobs", "one_blas_th
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
 #: Tiles of smaller sides are written pixel by pixel, all at once.
-_SMALL = 8
+_SMALL = 4
 
 
 class Method(Protocol):
@@ -103,15 +104,18 @@ def _write(
         tile, down, across = np.nonzero(inside)
         piece[numbers[:, None], y[tile, down], x[tile, across]] = tiles[tile, :, down, across].T
         return
-    # tiles side by side are written as one: long rows
-    runs = np.flatnonzero((np.diff(tops) != 0) | (np.diff(lefts) != width)) + 1
-    for first, last in zip([0, *runs.tolist()], [*runs.tolist(), len(tops)], strict=True):
-        strip = tiles[first:last].transpose(1, 2, 0, 3).reshape(len(numbers), height, -1)
-        top, left = int(tops[first]), int(lefts[first])
+    whole = (tops >= 0) & (tops + height <= rows) & (lefts >= 0) & (lefts + width <= cols)
+    if whole.any():
+        places = sliding_window_view(piece, (height, width), axis=(1, 2), writeable=True)
+        inner = tiles if whole.all() else tiles[whole]
+        places[numbers[:, None], tops[whole], lefts[whole]] = inner.swapaxes(0, 1)
+    for number in np.flatnonzero(~whole).tolist():
+        top, left = int(tops[number]), int(lefts[number])
         up, down = max(top, 0), min(top + height, rows)
-        west, east = max(left, 0), min(left + strip.shape[2], cols)
-        for number, image in zip(numbers.tolist(), strip, strict=True):
-            piece[number, up:down, west:east] = image[up - top : down - top, west - left : east - left]
+        west, east = max(left, 0), min(left + width, cols)
+        piece[numbers, up:down, west:east] = tiles[
+            number, :, up - top : down - top, west - left : east - left
+        ]
 
 
 def _pieces(rows: slice, cols: slice, cell: tuple[int, int]) -> list[tuple[slice, slice]]:
@@ -126,12 +130,11 @@ def _pieces(rows: slice, cols: slice, cell: tuple[int, int]) -> list[tuple[slice
 
 def in_threads(todo: Sequence[Callable[[], None]], progress: Progress) -> None:
     """Do all jobs in as many threads as BLAS is set to use, which gets one thread in each."""
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import ThreadpoolController
 
-    threads = max(
-        (pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1
-    )
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+    found = ThreadpoolController()  # looks for the libraries once, not twice
+    threads = max((each["num_threads"] for each in found.info() if each["user_api"] == "blas"), default=1)
+    with found.limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         try:
             for done, _ in enumerate(pool.map(lambda job: job(), todo), 1):
                 progress(done / len(todo))

@@ -11,22 +11,35 @@ levels plus pixels. See `docs/methods.md` for the bound of the error.
 
 import math
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
-__all__ = ["ON_CENTRE", "PLAIN_POWER", "AllSamples", "Expansion", "Put", "expansion", "weigh", "weight_error"]
+__all__ = [
+    "ON_CENTRE",
+    "PLAIN_POWER",
+    "AllSamples",
+    "Expansion",
+    "Put",
+    "expansion",
+    "scratch",
+    "weigh",
+    "weight_error",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Numbers = NDArray[Any]  # float32 or float64, as the error asks for; or whole numbers
 #: (tops, lefts of tiles (tile,), sums (tile, column, side, side)) -> None
 Put = Callable[[Ints, Ints, Numbers], None]
+#: (samples, tile of each, squared distances (sample, point) to be filled in) -> None
+_Weights = Callable[[Ints, Ints, Numbers], None]
 
 #: Near zones that are tried: radius of the circle around a tile that is near, in half tiles.
 _REACHES = np.arange(1.6, 4.21, 0.05)
@@ -36,8 +49,8 @@ _MOST_NODES = 16
 #: Side of the tiles whose node values are kept: about 1 / 2100 of a map's size a column.
 _KEPT = 512
 _SIDES = (16, 32, 64, 128)
-#: Numbers in a block of weights (512 KB in float32), samples that one holds at most, pairs listed at a time.
-_BLOCK, _WIDEST, _PAIRS = 2**17, 256, 2**20
+#: Numbers in a block of weights (1 MB in float32), and pairs listed at a time.
+_BLOCK, _PAIRS = 2**18, 2**20
 #: Samples closer than this to a pixel centre, in pixels, lie on it: far above rounding, far below any survey.
 ON_CENTRE = 1e-6
 #: Powers up to this one cannot leave the range of float32 between 1e-6 and 1e9 pixels.
@@ -49,14 +62,13 @@ _WHOLE_POWER = 8
 _memory = threading.local()
 
 
-def _scratch(shape: tuple[int, ...], dtype: Any) -> Numbers:
-    """Return memory of this thread's own that the last block of weights has warmed already."""
+def scratch(use: str, shape: tuple[int, ...], dtype: Any) -> Numbers:
+    """Return memory of this thread's own, one piece a use, that the last block has warmed already."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    held: NDArray[np.uint8] | None = getattr(_memory, "held", None)
+    held: NDArray[np.uint8] | None = getattr(_memory, use, None)
     if held is None or held.size < size:
         held = np.empty(size, dtype=np.uint8)
-        if size <= 16 * _BLOCK:
-            _memory.held = held
+        setattr(_memory, use, held)
     return np.asarray(held[:size].view(dtype).reshape(shape))
 
 
@@ -154,25 +166,29 @@ class _Lists:
     start: Ints
     item: Numbers
 
-    @cached_property
+    @property
     def count(self) -> Ints:
         return self.start[1:] - self.start[:-1]
 
-    def take(self, chosen: Ints) -> tuple[Ints, Numbers]:
-        """Return the number in ``chosen`` and the sample of each pair of the chosen tiles."""
+    def tile(self) -> Ints:
+        """Return the tile of each item."""
+        return np.repeat(np.arange(len(self.count)), self.count)
+
+    def those(self, mask: NDArray[np.bool_], kept: Ints) -> "_Lists":
+        """Return the marked items (quarter, item) of the lists that are kept; the others are empty."""
+        number = np.arange(len(mask))[:, None] * len(self.item) + self.start[:-1]
+        at = np.flatnonzero(mask)
+        start = np.searchsorted(at, np.append(number.ravel()[kept], mask.size))
+        return _Lists(start, self.item.take(at, mode="wrap"))
+
+    def __getitem__(self, chosen: Ints) -> "_Lists":
         count = self.count[chosen]
-        tile = np.repeat(np.arange(len(chosen)), count)
-        return tile, self.item[
-            np.arange(len(tile)) + np.repeat(self.start[chosen] - _starts(count)[:-1], count)
-        ]
+        start = _starts(count)
+        return _Lists(
+            start, self.item[np.arange(start[-1]) + np.repeat(self.start[chosen] - start[:-1], count)]
+        )
 
-    def padded(self, chosen: Ints, width: int) -> tuple[Ints, NDArray[np.bool_]]:
-        """Return places in ``item``, (chosen, width), and which of them lie behind a list's end."""
-        steps = np.arange(width)
-        place = np.minimum(self.start[chosen][:, None] + steps, len(self.item) - 1)
-        return place, steps >= self.count[chosen][:, None]
-
-    @cached_property
+    @property
     def width(self) -> Ints:
         """Lengths that lists are filled up to, so that few differ.
 
@@ -181,17 +197,46 @@ class _Lists:
         step = 2 ** np.maximum(np.frexp(self.count)[1] - 3, 2)
         return np.asarray(-(-self.count // step) * step)
 
-    def batches(self, numbers: int, among: Ints | None = None) -> Iterator[tuple[Ints, int]]:
-        """Put those tiles among some together that have one width; each needs some numbers a sample."""
-        widths = self.width if among is None else self.width[among]
-        for width in sorted(set(widths.tolist()) - {0}):
-            tiles = np.flatnonzero(widths == width)
-            size = max(1, _BLOCK // (min(width, _WIDEST) * numbers))
-            for begin in range(0, len(tiles), size):
-                yield tiles[begin : begin + size], width
+    def filled(self, order: Ints, nothing: int) -> "_Lists":
+        """Return the lists of tiles in an order, each filled up to its width with ``nothing``."""
+        width = self.width[order]
+        start = _starts(width)
+        step = np.arange(start[-1]) - np.repeat(start[:-1], width)
+        item = self.item.take(step + np.repeat(self.start[order], width), mode="clip")
+        item[step >= np.repeat(self.count[order], width)] = nothing
+        return _Lists(start, item)
+
+    def blocks(self, tiles: slice, most: int) -> Iterator[tuple[slice, list[tuple[slice, slice]]]]:
+        """Cut the lists of some tiles into blocks of no more than ``most`` items.
+
+        Yields
+        ------
+        Items, and the runs of tiles among them whose lists are equally long, with the items of each. A list
+        that is longer than a block comes in parts.
+        """
+        start = self.start.tolist()
+        cuts = [begin for begin, _ in _runs(self.count[tiles])]
+        first = 0
+        while first < tiles.stop - tiles.start:
+            begin = start[tiles.start + first]
+            last = bisect_right(start, begin + most, tiles.start, tiles.stop + 1) - 1 - tiles.start
+            last = max(last, first + 1)
+            edges = [first, *(cut for cut in cuts if first < cut < last), last]
+            for part in range(begin, max(start[tiles.start + last], begin + 1), most):
+                end = min(part + most, start[tiles.start + last])
+                ends = [min(max(start[tiles.start + edge], part), end) for edge in edges]
+                runs = [(slice(*edges[i : i + 2]), slice(*ends[i : i + 2])) for i in range(len(edges) - 1)]
+                yield slice(part, end), runs
+            first = last
 
 
-def _starts(count: Ints) -> Ints:
+def _runs(values: Ints) -> list[tuple[int, int]]:
+    """Return where runs of equal values begin and end."""
+    cuts = (1 + np.flatnonzero(np.diff(values))).tolist()
+    return list(zip([0, *cuts], [*cuts, len(values)], strict=True))
+
+
+def _starts(count: NDArray[Any]) -> Ints:
     return np.concatenate(([0], np.cumsum(count)))
 
 
@@ -206,9 +251,7 @@ class _Tiles:
     near: _Lists
 
     def __getitem__(self, chosen: Ints) -> "_Tiles":
-        count = self.near.count[chosen]
-        near = _Lists(_starts(count), self.near.take(chosen)[1])
-        return _Tiles(self.side, self.row[chosen], self.col[chosen], self.far[chosen], near)
+        return _Tiles(self.side, self.row[chosen], self.col[chosen], self.far[chosen], self.near[chosen])
 
 
 class AllSamples:
@@ -242,22 +285,22 @@ class AllSamples:
     ) -> None:
         self.power, self.how, self.dtype, self.shape = power, how, np.dtype(dtype), shape
         # one more sample that weighs nothing, for lists of unequal lengths
-        self._row, self._col = np.vstack((place, place.min(axis=0) - 1e7)).T.copy()
+        self._place = np.vstack((place, place.min(axis=0) - 1e7)).T.copy()
         self._columns = np.vstack((columns, np.zeros(columns.shape[1]))).astype(dtype)
         self._side = _best_side(len(place) / (shape[0] * shape[1]), how)
         self._to_pixels = _matrix(np.linspace(-1, 1, self._side), how.nodes).astype(dtype)
         self._cells = self._coarse()
 
     def _coarse(self) -> _Tiles:
-        """Go down from one tile that holds the map to the cells."""
-        side = self._side
-        while side < max(self.shape):
+        """Go down from a tile whose first quarter holds the map to the cells."""
+        side = 2 * self._side
+        while side < 2 * max(self.shape):
             side *= 2
-        count, q = len(self._row) - 1, self.how.nodes
-        everything = _Lists(np.array([0, count]), np.arange(count, dtype=np.int32))
+        count, q = len(self._columns) - 1, self.how.nodes
+        everything = _Lists(np.array([0, count]), np.arange(count))
         far = np.zeros((1, self._columns.shape[1], q, q), dtype=self.dtype)
         zero = np.zeros(1, dtype=np.intp)
-        tiles = self._settle(_Tiles(side, zero, zero, far, everything))
+        tiles = _Tiles(side, zero, zero, far, everything)
         return self._descend(tiles, _KEPT, slice(0, self.shape[0]), slice(0, self.shape[1]))
 
     def fill(self, rows: slice, cols: slice, put: Put) -> None:
@@ -265,98 +308,146 @@ class AllSamples:
         cells, side = self._cells, self._side
         inside = np.flatnonzero(_reaches(cells, rows, cols))
         tiles = self._descend(cells[inside], side, rows, cols)
-        order = np.lexsort((tiles.col, tiles.row))
-        for chosen in np.split(order, np.flatnonzero(np.diff(tiles.row[order])) + 1):
-            sums = _spread(tiles.far[chosen], self._to_pixels)
-            self._add(tiles, chosen, sums)
-            put(tiles.row[chosen] * side, tiles.col[chosen] * side, sums)
+        tiles = tiles[np.lexsort((tiles.col, tiles.row))]
+        corner = side * np.stack((tiles.row, tiles.col))
+        order = np.lexsort((tiles.near.width, tiles.row))
+        lists = tiles.near.filled(order, len(self._columns) - 1)
+        weights = partial(self._at_pixels, corner[:, order])
+        for first, last in _runs(tiles.row):
+            near = self._sums(lists, slice(first, last), weights, side * side)
+            strip = self._strip(tiles.far[first:last], _ordered(near, order[first:last]))
+            put(corner[0, first : first + 1], corner[1, first : first + 1], strip)
+
+    def _strip(self, far: Numbers, near: Numbers) -> Numbers:
+        """Add what far and near samples give to tiles side by side."""
+        count, columns, q = far.shape[:3]
+        side = self._side
+        rows = np.matmul(
+            far.reshape(count, -1, q),
+            self._to_pixels.T,
+            out=scratch("rows", (count, columns * q, side), self.dtype),
+        ).reshape(count, columns, q, side)
+        strip = scratch("strip", (columns, side, count, side), self.dtype)
+        np.matmul(self._to_pixels, rows, out=strip.transpose(2, 0, 1, 3))
+        strip += near.reshape(count, columns, side, side).transpose(1, 2, 0, 3)
+        return strip.reshape(1, columns, side, -1)
 
     def _descend(self, tiles: _Tiles, side: int, rows: slice, cols: slice) -> _Tiles:
         """Go down to tiles of a side, those that reach into a part of the map."""
         while tiles.side > side:
-            row, col, parent, quarter = _children(tiles, rows, cols)
-            pairs = np.cumsum(tiles.near.count[parent])
+            pairs = 4 * tiles.near.start[1:]
             cuts = np.searchsorted(pairs, np.arange(_PAIRS, pairs[-1] + _PAIRS, _PAIRS), side="right")
-            parts = [part for part in np.split(np.arange(len(row)), np.unique(cuts)) if len(part)]
-            tiles = _joined([self._born(tiles, row[i], col[i], parent[i], quarter[i]) for i in parts])
+            parts = [part for part in np.split(np.arange(len(pairs)), np.unique(cuts)) if len(part)]
+            some = [tiles[part] for part in parts] if len(parts) > 1 else [tiles]
+            tiles = _joined([self._children(each, rows, cols) for each in some])
         return tiles
 
-    def _born(self, parents: _Tiles, row: Ints, col: Ints, parent: Ints, quarter: Ints) -> _Tiles:
-        """Make children: what is far of the parent is far of the child."""
-        side, q = parents.side // 2, self.how.nodes
-        family, place = np.unique(parent, return_inverse=True)
-        matrix = _to_children(side, q).astype(self.dtype)
-        far = _spread(parents.far[family], matrix).reshape(len(family), -1, 2, q, 2, q)
-        own = far[place, :, quarter // 2, :, quarter % 2, :]
-        item = parents.near.take(parent)[1]
-        return self._settle(_Tiles(side, row, col, own, _Lists(_starts(parents.near.count[parent]), item)))
+    def _children(self, parents: _Tiles, rows: slice, cols: slice) -> _Tiles:
+        """Make children that reach into a part of the map, all first quarters before all second ones.
 
-    def _settle(self, tiles: _Tiles) -> _Tiles:
-        """Put those of the listed samples that are far on the nodes, keep the others as near."""
-        half, listed = (tiles.side - 1) / 2, tiles.near
-        tile = np.repeat(np.arange(len(tiles.row)), listed.count)
-        # |p - s| ** 2 is the product of this with (|p| ** 2, -2 p, 1)
-        place = np.empty((len(tile), 4), dtype=self.dtype)
-        place[:, 0] = 1
-        place[:, 1] = self._row[listed.item] - ((tiles.row + 0.5) * tiles.side)[tile]
-        place[:, 2] = self._col[listed.item] - ((tiles.col + 0.5) * tiles.side)[tile]
-        place[:, 3] = place[:, 1] ** 2 + place[:, 2] ** 2
-        close = place[:, 3] <= (self.how.reach * half) ** 2
-        start = np.concatenate(([0], np.cumsum(close)))[listed.start]
-        moved = _Lists(listed.start - start, np.flatnonzero(~close))
-        self._move(tiles.far, moved, place, listed.item, half)
-        return _Tiles(tiles.side, tiles.row, tiles.col, tiles.far, _Lists(start, listed.item[close]))
+        What is far of the parent is far of the child; what is not goes to the child's nodes or stays near.
+        """
+        side, q, near = parents.side // 2, self.how.nodes, parents.near
+        row, col = (
+            (2 * each + np.array(half)[:, None]).ravel()
+            for each, half in ((parents.row, (0, 0, 1, 1)), (parents.col, (0, 1, 0, 1)))
+        )
+        inside = _overlap(row, side, rows) & _overlap(col, side, cols)
+        kept = np.flatnonzero(inside)
+        centre = parents.side * (np.stack((parents.row, parents.col)) + 0.5)
+        tile = near.tile()
+        gap = self._place.take(near.item, axis=1) - centre.take(tile, axis=1)
+        square = (gap[:, None] + np.array((side / 2, -side / 2))[:, None]) ** 2
+        square = (square[0, :, None] + square[1]).reshape(4, -1)
+        close = square <= (self.how.reach * (side - 1) / 2) ** 2
+        away = ~close
+        if len(kept) < len(row):
+            close, away = (each & inside.reshape(4, -1).take(tile, axis=1) for each in (close, away))
+        far = _spread(parents.far, _to_children(side, q, self.dtype)).reshape(
+            len(parents.row), -1, 2, q, 2, q
+        )
+        far = far.transpose(2, 4, 0, 1, 3, 5).reshape(len(row), -1, q, q)
+        far = far if len(kept) == len(row) else far[kept]
+        tiles = _Tiles(side, row[kept], col[kept], far, near.those(close, kept))
+        self._move(tiles, near.those(away, kept))
+        return tiles
 
-    def _move(self, far: Numbers, moved: _Lists, place: Numbers, item: Numbers, half: float) -> None:
-        """Add far samples to the node values of their tiles.
+    def _move(self, tiles: _Tiles, moved: _Lists) -> None:
+        """Add far samples to the node values of their tiles."""
+        points = _node_squares(tiles.side, self.how.nodes, self.dtype)
+        order = np.argsort(moved.width, kind="stable")
+        lists = moved.filled(order, len(self._columns) - 1)
+        centre = tiles.side * (np.stack((tiles.row, tiles.col))[:, order] + 0.5)
+        weights = partial(self._at_nodes, centre, points)
+        flat = tiles.far.reshape(*tiles.far.shape[:2], -1)
+        flat += _ordered(self._sums(lists, slice(0, len(order)), weights, points.shape[1]), order)
+
+    def _sums(self, lists: _Lists, tiles: slice, weights: _Weights, points: int) -> Numbers:
+        """Sum the columns of filled lists at points: (tile, column, point)."""
+        tile = np.repeat(np.arange(tiles.start, tiles.stop), lists.count[tiles])
+        skipped = int(lists.start[tiles.start])
+        out = scratch("sums", (tiles.stop - tiles.start, self._columns.shape[1], points), self.dtype)
+        for items, runs in lists.blocks(tiles, max(1, _BLOCK // points)):
+            samples = lists.item[items]
+            block = scratch("weights", (len(samples), points), self.dtype)
+            weights(samples, tile[items.start - skipped : items.stop - skipped], block)
+            weigh(block, self.power)
+            columns = self._columns.take(samples, axis=0)
+            for some, part in runs:
+                at, count = slice(part.start - items.start, part.stop - items.start), some.stop - some.start
+                run = columns[at].reshape(count, -1, columns.shape[1]).transpose(0, 2, 1)
+                product = run, block[at].reshape(count, -1, points)
+                if part.start == lists.start[tiles.start + some.start]:
+                    np.matmul(*product, out=out[some])
+                else:
+                    out[some] += np.matmul(*product)
+        return out
+
+    def _at_nodes(self, centre: Numbers, points: Numbers, samples: Ints, tile: Ints, out: Numbers) -> None:
+        """Square the distances of samples from the nodes of their tiles.
 
         The product of matrices takes a digit at most, since nodes and samples are far apart.
         """
-        y, x = (half * each.ravel() for each in np.meshgrid(*[_nodes(self.how.nodes)] * 2, indexing="ij"))
-        points = np.stack((y**2 + x**2, -2 * y, -2 * x, np.ones_like(y))).astype(self.dtype)
-        flat = far.reshape(len(far), far.shape[1], -1)
-        for chosen, width in moved.batches(points.shape[1]):
-            where, behind = moved.padded(chosen, width)
-            pair = moved.item[where]
-            sample = item[pair]
-            sample[behind] = len(self._row) - 1
-            for begin in range(0, width, _WIDEST):
-                part = np.s_[:, begin : begin + _WIDEST]
-                weights = _scratch((*pair[part].shape, points.shape[1]), self.dtype)
-                np.matmul(place[pair[part]], points, out=weights)
-                weigh(weights, self.power)
-                flat[chosen] += self._columns[sample[part]].transpose(0, 2, 1) @ weights
+        # |p - s| ** 2 is the product of this with (|p| ** 2, -2 p, 1)
+        place = scratch("place", (4, len(samples)), self.dtype)
+        place[0] = 1
+        np.subtract(self._place.take(samples, axis=1), centre.take(tile, axis=1), out=place[1:3])
+        np.add(place[1] ** 2, place[2] ** 2, out=place[3])
+        np.matmul(place.T, points, out=out)
 
-    def _add(self, tiles: _Tiles, strip: Ints, sums: Numbers) -> None:
-        """Add the near samples of some tiles at their pixels, one by one."""
-        side, near = self._side, tiles.near
-        steps, flat = np.arange(side) + 0.5, sums.reshape(*sums.shape[:2], -1)
-        for batch, width in near.batches(side * side, strip):
-            chosen = strip[batch]
-            where, behind = near.padded(chosen, width)
-            sample = near.item[where]
-            sample[behind] = len(self._row) - 1
-            row, col = (each[chosen, None, None] * side + steps for each in (tiles.row, tiles.col))
-            for begin in range(0, width, _WIDEST):
-                part = sample[:, begin : begin + _WIDEST]
-                # a product of matrices adds rows and columns faster than broadcasting
-                down = np.ones((*part.shape, side, 2), dtype=self.dtype)
-                across = np.ones((*part.shape, 2, side), dtype=self.dtype)
-                down[..., 0] = (self._row[part][:, :, None] - row) ** 2 + ON_CENTRE**2
-                across[:, :, 1] = (self._col[part][:, :, None] - col) ** 2
-                weights = _scratch((*part.shape, side, side), self.dtype)
-                np.matmul(down, across, out=weights)
-                weigh(weights, self.power)
-                more = self._columns[part].transpose(0, 2, 1) @ weights.reshape(*part.shape, -1)
-                for tile, each in zip(batch.tolist(), more, strict=True):
-                    flat[tile] += each
+    def _at_pixels(self, corner: Ints, samples: Ints, tile: Ints, out: Numbers) -> None:
+        """Square the distances of samples from the pixels of their tiles."""
+        side = self._side
+        gaps = self._place.take(samples, axis=1) - corner.take(tile, axis=1)
+        squares: Floats = gaps[..., None] - (np.arange(side) + 0.5)
+        squares *= squares
+        squares += ON_CENTRE**2
+        # a product of matrices adds rows and columns faster than broadcasting
+        sides = scratch("sides", (2, len(samples), 2, side), self.dtype)
+        sides.fill(1)
+        sides[0, :, 0], sides[1, :, 1] = squares
+        np.matmul(sides[0].swapaxes(1, 2), sides[1], out=out.reshape(-1, side, side))
 
 
 @lru_cache(maxsize=64)
-def _to_children(side: int, nodes: int) -> Floats:
-    """Return the matrix that takes a tile's node values to its children's nodes, both halves of a side."""
+def _to_children(side: int, nodes: int, dtype: Any) -> Numbers:
+    """Return the matrix that takes a tile's node values to the nodes of children of a side, both halves."""
     at = np.array((-side / 2, side / 2))[:, None] + (side - 1) / 2 * _nodes(nodes)
-    return _matrix(at.ravel() / (side - 0.5), nodes)
+    return np.asarray(_matrix(at.ravel() / (side - 0.5), nodes).astype(dtype))
+
+
+@lru_cache(maxsize=64)
+def _node_squares(side: int, nodes: int, dtype: Any) -> Numbers:
+    """Return (|p| ** 2, -2 p, 1) of the nodes p of a tile, seen from its centre, (4, node)."""
+    at = (side - 1) / 2 * _nodes(nodes)
+    y, x = (each.ravel() for each in np.meshgrid(at, at, indexing="ij"))
+    return np.stack((y**2 + x**2, -2 * y, -2 * x, np.ones_like(y))).astype(dtype)
+
+
+def _ordered(sums: Numbers, order: Ints) -> Numbers:
+    """Put sums of tiles, given in an order, back into that of the tiles."""
+    out = scratch("ordered", sums.shape, sums.dtype)
+    return sums.take(np.argsort(order), axis=0, out=out, mode="clip")
 
 
 def _best_side(density: float, how: Expansion) -> int:
@@ -376,15 +467,6 @@ def _overlap(index: Ints, side: int, part: slice) -> NDArray[np.bool_]:
     return np.asarray((index * side < part.stop) & ((index + 1) * side > part.start))
 
 
-def _children(tiles: _Tiles, rows: slice, cols: slice) -> tuple[Ints, Ints, Ints, Ints]:
-    """Return row, column, parent and quarter of the children that reach into a part of the map."""
-    row = (2 * tiles.row[:, None] + np.array((0, 0, 1, 1))).ravel()
-    col = (2 * tiles.col[:, None] + np.array((0, 1, 0, 1))).ravel()
-    side = tiles.side // 2
-    kept = np.flatnonzero(_overlap(row, side, rows) & _overlap(col, side, cols))
-    return row[kept], col[kept], kept // 4, kept % 4
-
-
 def _joined(parts: list[_Tiles]) -> _Tiles:
     if len(parts) == 1:
         return parts[0]
@@ -401,5 +483,5 @@ def _joined(parts: list[_Tiles]) -> _Tiles:
 def _spread(far: Numbers, matrix: Numbers) -> Numbers:
     """Interpolate node values (tile, column, q, q) to points y x x, given by a matrix (points, q)."""
     count, columns, q = far.shape[:3]
-    rows = far.reshape(-1, q) @ matrix.T
+    rows = far.reshape(count, -1, q) @ matrix.T
     return np.asarray(np.matmul(matrix, rows.reshape(count, columns, q, len(matrix))))

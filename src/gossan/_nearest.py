@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gossan._far import ON_CENTRE, PLAIN_POWER, Put, weigh
+from gossan._far import ON_CENTRE, PLAIN_POWER, Put, scratch, weigh
 
 __all__ = ["Candidates", "NearestFew"]
 
@@ -66,7 +66,8 @@ class Candidates:
         Yields
         ------
         tops (t,), lefts (t,), candidates (t, c), numbers of samples, n standing for none, and squared
-        distances (t, y, x, c), pixels ** 2. What a tile gets depends on the tile alone.
+        distances (t, y, x, c), pixels ** 2, which last until the next are given. What a tile gets depends
+        on the tile alone.
         """
         side = self._side
         top = np.arange(rows.start - rows.start % side, rows.stop, side)
@@ -104,7 +105,9 @@ class Candidates:
         height = max(1, _BLOCK // across[0].size)
         for begin in range(0, side, height):
             part = down[:, begin : begin + height]
-            yield tops + begin, lefts, candidates, part[:, :, None] + across[:, None]
+            shape = (*part.shape[:2], *across.shape[1:])
+            squares = scratch("squares", shape, np.float64)
+            yield tops + begin, lefts, candidates, np.add(part[:, :, None], across[:, None], out=squares)
 
 
 def _by_width(tiles: Ints, counts: Ints, index: Ints, filler: int, side: int) -> Iterator[tuple[Ints, Ints]]:
@@ -171,18 +174,23 @@ class NearestFew:
                 weights = self._weights(squares)
             height, width = squares.shape[1:3]
             flat = weights.reshape(len(tops), height * width, -1).transpose(0, 2, 1)
-            sums = self._columns[candidates].transpose(0, 2, 1) @ flat
+            columns = self._columns.take(candidates, axis=0).transpose(0, 2, 1)
+            sums = scratch("sums", (len(tops), columns.shape[1], height * width), np.float32)
+            np.matmul(columns, flat, out=sums)
             put(tops, lefts, sums.reshape(len(tops), -1, height, width))
 
     def _weights(self, squares: Floats) -> NDArray[Any]:
         k = self._candidates.k
-        ordered = np.partition(squares, sorted({0, k - 1}), axis=-1)
+        ordered = scratch("ordered", squares.shape, squares.dtype)
+        ordered[...] = squares
+        ordered.partition(sorted({0, k - 1}), axis=-1)
         limit = np.minimum(ordered[..., k - 1] * (1 + _TIE), self.radius**2 * (1 + _TIE))
         counts = squares <= limit[..., None]
         squares += ON_CENTRE**2
         if self.power > PLAIN_POWER:  # relative to the nearest: high powers stay within float32
             squares /= ordered[..., :1] + ON_CENTRE**2
-        weights = squares.astype(np.float32)
+        weights = scratch("weights", squares.shape, np.float32)
+        weights[...] = squares
         weigh(weights, self.power)
         weights *= counts
         return weights
