@@ -26,9 +26,9 @@ SETTINGS = (
     "model.depth=1",
     "model.summary=true",
     "model.halo=true",
-    "training.epochs=3",
+    "training.epochs=10",
     "training.batch=4",
-    "training.lr=2e-3",
+    "training.lr=1e-3",
     "validation.folds=3",
     f"project.seed={SEED}",
 )
@@ -119,7 +119,7 @@ def rows() -> list[Row]:
     note = (
         f"windows of {SIZE} px, {len(recipe.channels)} channels, depth 1, halo, 5 branches, 1 thread; AUC on "
         f"held-out camps of the twin {auc:.2f} over 3 folds; window by window is {TIMED} of {len(placed)} "
-        "windows in batches of 64, extrapolated"
+        "windows in batches, extrapolated"
     )
     found = paired(shared, lambda: one_by_one(scan), pairs=3)
     bare = paired(shared, lambda: one_by_one(replace(scan, scorer=plain)), pairs=3)
