@@ -26,9 +26,9 @@ SETTINGS = (
     "model.depth=1",
     "model.summary=true",
     "model.halo=true",
-    "training.epochs=10",
+    "training.epochs=8",
     "training.batch=4",
-    "training.lr=1e-3",
+    "training.lr=2e-3",
     "validation.folds=3",
     f"project.seed={SEED}",
 )

@@ -1,6 +1,6 @@
 """Peak memory of the full chain on a map with ten times the pixels, beside itself.
 
-The same survey is run twice, from its files to the report, with pixels of 25 m and of 25 / sqrt(10) m: ten
+The same survey is run twice, from its files to the report, with pixels of 25 sqrt(10) m and of 25 m: ten
 times the pixels, windows to train on and areas to score, with the same samples and deposits. Each run is a
 process of its own with one job. Two figures are taken, since they mean different things:
 
@@ -21,7 +21,7 @@ from benchmarks.paired import Row, row
 
 #: Settings of both runs: everything on, a small network, one epoch.
 SETTINGS = (
-    ("windows", ("size = 64", "strides = [64]")),
+    ("windows", ("size = 32", "strides = [32]")),
     ("model", ('name = "mfaf-shufflenet-v2"', "width = 0.5", "depth = 1")),
     ("training", ("epochs = 1", "lr = 1e-3")),
     ("balance", ('method = "weights"',)),
@@ -40,11 +40,11 @@ def rows() -> list[Row]:
     """Run both maps and compare their peaks."""
     with tempfile.TemporaryDirectory() as folder:
         write_survey(Path(folder))
-        base = chain(Path(folder), RESOLUTION)
-        large = chain(Path(folder), RESOLUTION / MORE**0.5)
+        base = chain(Path(folder), RESOLUTION * MORE**0.5)
+        large = chain(Path(folder), RESOLUTION)
     note = (
-        f"{SIZE} x {SIZE} pixels against {MORE:g} times as many of the same ground; one run of each, one "
-        "job; windows of 64 px, so ten times the windows too"
+        f"{SIZE} x {SIZE} pixels against {MORE:g} times fewer of the same ground; one run of each, one "
+        "job; windows of 32 px, so ten times the windows too"
     )
     return [
         row(

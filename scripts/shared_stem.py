@@ -1,6 +1,6 @@
 """What MFAF would gain and lose if its branches shared the first convolution of the backbone.
 
-    python scripts/shared_stem.py --to docs/results/shared_stem.json
+    PYTHONPATH=. python scripts/shared_stem.py --to docs/results/shared_stem.json
 
 In MFAF every branch convolves the factors at its own dilation rate, weighs them, and passes the whole
 backbone. Here the backbone's first stage sees the window once; the branches convolve and weigh *its* maps and
@@ -8,7 +8,7 @@ pass the rest. Attention then belongs to maps that no geologist can name, so thi
 
 Scores: AUC within the strict folds on draws of the built-in survey that no study uses, settings of
 `mfaf_tuning.py` (summary, class weights, two blocks, since of one nothing would be left to pass). Costs: a
-training step beside k steps of the backbone, 32 px, one thread, medians of pairs.
+training step as a share of k steps of the backbone, 32 px, one thread, medians of pairs.
 """
 
 import argparse
@@ -112,17 +112,22 @@ def costs() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure what is asked for, print it, and write it beside what the file holds already."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--only", choices=("costs", "scores"), help="costs need an idle machine")
     parser.add_argument("--to", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    found = {"format": 1, "step_over_k_plain_steps": costs(), "scores": scores()}
+    file: Path | None = arguments.to
+    found = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {"format": 1}
+    for name, measure in (("costs", costs), ("scores", scores)):
+        if arguments.only in (None, name):
+            found[name] = measure()
     text = json.dumps(found, indent=1) + "\n"
     print(text)
-    if arguments.to:
-        arguments.to.write_text(text, encoding="utf-8")
+    if file:
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

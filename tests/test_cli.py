@@ -430,7 +430,7 @@ def test_init_without_a_crs_leaves_its_place_open(tmp_path, capsys, monkeypatch)
     shown = capsys.readouterr()
     said = json.loads(shown.out)
     assert {key: said[key] for key in ("format", "project")} == {"format": 1, "project": "project.toml"}
-    assert all("as the demo" in guess["why"] for guess in said["guesses"].values())
+    assert all("for a first run in minutes" in guess["why"] for guess in said["guesses"].values())
     assert "warning: nothing is guessed from the samples" in shown.err
     text = (tmp_path / "project.toml").read_text(encoding="utf-8")
     assert 'crs = ""  # required' in text
