@@ -268,24 +268,35 @@ def text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _value(point: dict[str, float]) -> float:
+    return point["value"]
+
+
 def _country(found: dict[str, Any]) -> list[str]:
     """Show how the measured points become a country, step by step."""
     curves, base = found["curves"], found["base"]
     pixels, samples, elements, windows = (curves[name] for name in CURVES)
     top, scored = pixels["points"][-1], windows["points"][-1]
     more = COUNTRY["pixels"] / top["value"]
-    by_elements = (COUNTRY["elements"] / base["elements"]) ** elements["time_exponent"]
+    # not by the exponents: they are fitted across the fixed part of the work
+    usual = next(one for one in pixels["points"] if one["value"] == base["pixels"])
+    near = max((one for one in elements["points"] if one["value"] <= COUNTRY["elements"]), key=_value)
+    by_elements, by_memory = (
+        near[key] / usual[key] * COUNTRY["elements"] / near["value"] for key in ("seconds", "mib")
+    )
     hours = top["seconds"] * more * by_elements / 3600
     many = samples["points"][-1]
     each = max(many["seconds"] - samples["points"][0]["seconds"], 0) / many["value"]
     of_samples = each * COUNTRY["samples"] * by_elements / 3600
+    kept = max(many["mib"] - samples["points"][0]["mib"], 0) / many["value"]
+    held = top["mib"] * more ** max(pixels["memory_exponent"], 0)
     count = COUNTRY["pixels"] / COUNTRY["window"] ** 2
     window = scored["seconds"] / scored["value"] * (COUNTRY["window"] / found["window"]) ** 2
     disk = COUNTRY["pixels"] * (4 * (COUNTRY["elements"] + 2) + 2 + 1) / 1e9
     return [
         f"- **Stack.** {top['seconds']:.1f} s for {top['value']:,} pixels and {base['elements']} elements; "
-        f"{more:.0f} times the pixels, and ({COUNTRY['elements']} / {base['elements']})^"
-        f"{elements['time_exponent']:.2f} = {by_elements:.1f} for the elements: "
+        f"{more:.0f} times the pixels; {near['value']} elements took {near['seconds']:.2f} s where "
+        f"{base['elements']} took {usual['seconds']:.2f}, so {by_elements:.1f} for {COUNTRY['elements']}: "
         f"{top['seconds']:.1f} x {more:.0f} x {by_elements:.1f} / 3600 = **{hours:.1f} hours** of one core.",
         f"- **Samples.** A sample adds {each * 1e6:.0f} µs: {each * 1e6:.0f} µs x 10^6 x "
         f"{by_elements:.1f} / 3600 = **{of_samples:.2f} hours** more.",
@@ -297,8 +308,9 @@ def _country(found: dict[str, Any]) -> list[str]:
         f"ground, by 10^9 pixels: **{disk:.0f} GB** in the store, and about as much again as `stack.tif`.",
         f"- **Memory.** The Stack took {pixels['points'][0]['mib']:.0f} MiB of its own at "
         f"{pixels['points'][0]['value']:,} pixels and {top['mib']:.0f} MiB at {top['value']:,}: exponent "
-        f"{pixels['memory_exponent']:.2f}. At 10^9 pixels that fit gives "
-        f"**{top['mib'] * more ** max(pixels['memory_exponent'], 0):.0f} MiB**.",
+        f"{pixels['memory_exponent']:.2f}, which gives {held:.0f} MiB at 10^9 pixels; {by_memory:.1f} "
+        f"times as much for the elements, {held * by_memory:.0f} MiB; and 10^6 samples of "
+        f"{1024 * kept:.2f} KiB: **{held * by_memory + 1e6 * kept:.0f} MiB**.",
     ]
 
 
