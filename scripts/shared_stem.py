@@ -14,10 +14,9 @@ training step as a share of k steps of the backbone, 32 px, one thread, medians 
 import argparse
 import json
 import statistics
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -58,21 +57,12 @@ class SharedStem(mfaf.MFAF):
         return last
 
 
-@contextmanager
-def _in_place_of_mfaf() -> Iterator[None]:
-    whole, mfaf.MFAF = mfaf.MFAF, SharedStem  # type: ignore[misc]
-    try:
-        yield
-    finally:
-        mfaf.MFAF = whole  # type: ignore[misc]
-
-
 def scores() -> dict[str, Any]:
     """Score both on every draw."""
     whole, shared = [], []
     for seed in SEEDS:
         whole.append(score(seed, VARIANT))
-        with _in_place_of_mfaf():
+        with patch.object(mfaf, "MFAF", SharedStem):
             shared.append(score(seed, VARIANT))
         print(seed, whole[-1], shared[-1], flush=True)
     gain = np.array([b[0] - a[0] for a, b in zip(whole, shared, strict=True)])
@@ -98,7 +88,7 @@ def costs() -> dict[str, Any]:
             name = f"mfaf-{backbone}"
             plain = Trainer(backbone, channels=CHANNELS, size=SIZE, batch=BATCH)
             whole = Trainer(name, channels=CHANNELS, size=SIZE, batch=BATCH)
-            with _in_place_of_mfaf():
+            with patch.object(mfaf, "MFAF", SharedStem):
                 shared = Trainer(name, channels=CHANNELS, size=SIZE, batch=BATCH)
             k = len(create(name, channels=CHANNELS, size=SIZE).rates)
 

@@ -150,6 +150,9 @@ def test_a_large_survey_is_trained_on_few_of_its_barren_areas(tmp_path, degrees)
     assert tomllib.loads(text)["barren"] == {"method": "random", "ratio": 6.0}
     _, other = draft_project(tmp_path / "p.toml", given, crs="EPSG:32650", overrides=["barren.method=all"])
     assert "barren.ratio" not in other
+    assert other["explain.repeats"]["value"] == 2
+    _, other = draft_project(tmp_path / "p.toml", given, crs="EPSG:32650", overrides=["training.epochs=3"])
+    assert "training.epochs" not in other  # what is given is no guess
 
 
 def test_what_is_given_is_no_guess(files):

@@ -392,10 +392,9 @@ def _scaling(group: _Group, ends: _Range) -> Convert:
             estimate *= scale.astype(estimate.dtype)
             estimate += base.astype(estimate.dtype)
         ends = low.astype(estimate.dtype), high.astype(estimate.dtype)
-        least, most = (find(axis=-1, keepdims=True) for find in (estimate.min, estimate.max))
-        if not (
-            (least >= ends[0]) & (most <= ends[1])
-        ).all():  # looking takes a quarter of what cutting takes
+        least, most = estimate.min(axis=-1, keepdims=True), estimate.max(axis=-1, keepdims=True)
+        # looking takes a quarter of what cutting takes
+        if not ((least >= ends[0]) & (most <= ends[1])).all():
             np.maximum(estimate, ends[0], out=estimate)
             np.minimum(estimate, ends[1], out=estimate)
         return estimate.reshape(*estimate.shape[:2], *sums.shape[2:])

@@ -423,11 +423,11 @@ def _margins(
     progress: Progress = no_progress,
 ) -> NDArray[np.float64]:
     """Return the logit of ore minus that of barren, (model, branch, window)."""
-    parts, few = [], _score_batch(windows, device)
+    parts, few, models = [], _score_batch(windows, device), [model.eval() for model in models]
     with torch.inference_mode(), precision(device, training.precision):
         for start in range(0, len(index), few):
             x = place(torch.from_numpy(windows.read(index[start : start + few])), device)
-            logits = np.stack([model.eval()(x).double().cpu().numpy() for model in models])
+            logits = np.stack([model(x).double().cpu().numpy() for model in models])
             parts.append(logits[..., 1] - logits[..., 0])
             progress(min(1.0, (start + few) / len(index)))
     return np.concatenate(parts, axis=-1)

@@ -110,15 +110,20 @@ def _start_small(draft: _Draft, given: Sequence[str], areas: float) -> None:
     """Take settings with which two cores are done in minutes, unless a model is asked for."""
     if any(key.startswith("model.") for key in given):
         return
-    for key, value in _LIGHTER.items():
-        draft.guess(key, value, START)
-    if areas > _MANY_AREAS and not any(key.startswith("barren.") for key in given):
-        for key, value in _FEW.items():
-            draft.guess(key, value, f"about {areas:.0f} areas; {START}")
-    for section, lines in DEMO.items():
-        if section != "windows":
-            for name, value in tomllib.loads("\n".join(lines)).items():
-                draft.guess(f"{section}.{name}", value, START)
+    for key, (value, why) in _small(areas).items():
+        # what is given is no guess; of the barren windows one setting means nothing without the other
+        if not any(one == key or (one.startswith("barren.") and key.startswith("barren.")) for one in given):
+            draft.guess(key, value, why)
+
+
+def _small(areas: float) -> dict[str, tuple[Any, str]]:
+    """Return the settings of a first run by key, each with its reason; later ones win."""
+    demo = {name: tomllib.loads("\n".join(lines)) for name, lines in DEMO.items() if name != "windows"}
+    found = {f"{name}.{key}": (value, START) for name, part in demo.items() for key, value in part.items()}
+    found |= {key: (value, START) for key, value in _LIGHTER.items()}
+    if areas > _MANY_AREAS:
+        found |= {key: (value, f"about {areas:.0f} areas; {START}") for key, value in _FEW.items()}
+    return found
 
 
 def _look(draft: _Draft, files: Mapping[str, Path]) -> float:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gossan.report import verdicts, words
+from gossan.report import parts, verdicts, words
 from gossan.report.model import ReportModel
 
 __all__ = ["model_card"]
@@ -26,16 +26,9 @@ def model_card(report: ReportModel) -> str:
     >>> "Licence of the data: unknown" in model_card({"format": 1, "title": "Survey"})
     True
     """
-    from jinja2 import ChainableUndefined, Environment, PackageLoader
+    from jinja2 import ChainableUndefined
 
-    environment = Environment(
-        loader=PackageLoader("gossan", "templates"),
-        autoescape=False,
-        undefined=ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = parts.templates().overlay(autoescape=False, undefined=ChainableUndefined)
     functions: dict[str, Callable[[Any], str]] = {
         "estimate": words.estimate,
         "gap": words.gap,

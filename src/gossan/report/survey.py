@@ -335,10 +335,11 @@ def survey_text(found: Mapping[str, Any], width: int = 110) -> list[str]:
 
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=width, color_system=None, soft_wrap=False)
+    text = io.StringIO()
+    console = Console(file=text, width=width, color_system=None, soft_wrap=False)
     for part in survey_drawn(found, width):
         console.print(part, highlight=False)
-    return str(console.file.getvalue()).rstrip("\n").split("\n")  # type: ignore[attr-defined]
+    return text.getvalue().rstrip("\n").split("\n")
 
 
 def survey_drawn(found: Mapping[str, Any], width: int = 110) -> Iterator[Any]:
