@@ -1,3 +1,4 @@
+import contextlib
 import importlib
 import io
 import json
@@ -235,11 +236,12 @@ def report(monkeypatch):
     importlib.import_module("gossan.report.survey")  # a part of it that stays real
     fake = types.ModuleType("gossan.report")
 
-    def write_report(folder):
+    def write_report(folder, pool):
+        assert pool == "processes"
         (folder / "report.html").write_text("page", encoding="utf-8")
         return folder / "report.html"
 
-    fake.write_report = write_report
+    fake.drawing, fake.write_report = lambda jobs: contextlib.nullcontext("processes"), write_report
     monkeypatch.setitem(sys.modules, "gossan.report", fake)
 
 

@@ -13,7 +13,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 #: A room imports only from rooms in rows above its own.
 ROWS = (
-    ("errors", "hooks", "abundance", "mapped", "shown"),
+    ("errors", "hooks", "children", "abundance", "mapped", "shown"),
     ("grid",),
     ("survey",),
     ("metrics",),

@@ -103,8 +103,7 @@ def made():
 def page_file(made, tmp_path_factory):
     folder = write_run(tmp_path_factory.mktemp("land"), made, land_report(made))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "PRINT_DPI", 40)
-        patch.setattr(pictures, "PAGE_DPI", 60)
+        patch.setattr(pictures, "PRINT_DPI", 120)
         return write_report(folder)
 
 

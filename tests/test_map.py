@@ -300,8 +300,7 @@ def page_file(tmp_path_factory):
     report = make_report(made, title="</title><script>alert(1)</script> 金山 \u202e\u0648")
     folder = write_run(tmp_path_factory.mktemp("map"), made, report)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "PRINT_DPI", 40)
-        patch.setattr(pictures, "PAGE_DPI", 60)
+        patch.setattr(pictures, "PRINT_DPI", 120)
         return write_report(folder)
 
 

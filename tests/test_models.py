@@ -1,5 +1,6 @@
 """What every registered model promises, and how the networks are made."""
 
+import copy
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from gossan.models import _torchvision as guard
 from gossan.models.backbones import make_backbone
 from gossan.models.classical import summarise_windows
 from gossan.models.mfaf import mfaf_loss
+from gossan.models.shuffled import keep_channels_last
 
 NETWORKS = names("network")
 BACKBONES = NETWORKS[:5]
@@ -440,3 +442,25 @@ class TestTorchvisionGuard:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_block_of_shufflenet_gives_the_bits_of_torchvisions_and_keeps_channels_last(stride):
+    theirs = guard.load().models.shufflenetv2.InvertedResidual(24, 24 if stride == 1 else 48, stride)
+    ours = copy.deepcopy(theirs)
+    keep_channels_last(ours)
+    assert type(ours) is not type(theirs)
+    torch.manual_seed(0)
+    x = torch.randn(4, 24, 9, 9).to(memory_format=torch.channels_last)
+    given = [x.clone().requires_grad_() for _ in range(2)]
+    out = [block(each) for block, each in zip((theirs, ours), given, strict=True)]
+    assert torch.equal(*out)
+    assert out[1].is_contiguous(memory_format=torch.channels_last)
+    assert not out[0].is_contiguous(memory_format=torch.channels_last)
+    pull = torch.randn_like(out[1])
+    for each in out:
+        each.backward(pull)
+    assert torch.equal(given[0].grad, given[1].grad)
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine.grad, other.grad)
+    assert list(ours.state_dict()) == list(theirs.state_dict())

@@ -60,7 +60,7 @@ def run_folder(request, tmp_path_factory):
     """The folder of a quick run on the built-in survey or on Eskay Creek; print copies are drawn coarsely."""
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "PRINT_DPI", 40)
+        patch.setattr(pictures, "PRINT_DPI", 200)
         if request.param == "twin":
             return demo(folder, overrides=QUICK, jobs=1).folder
         request.getfixturevalue("data")

@@ -47,8 +47,7 @@ def page(folder):
 
 def _write_coarsely(folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "PRINT_DPI", 50)
-        patch.setattr(pictures, "PAGE_DPI", 40)
+        patch.setattr(pictures, "PRINT_DPI", 80)
         return write_report(folder)
 
 
@@ -160,7 +159,7 @@ def test_the_page_is_made_for_phones_print_and_dark(page):
 def test_figures_are_printed_at_300_dpi(folder):
     assert pictures.PRINT_DPI == 300
     with Image.open(folder / "figures" / "targets.png") as image:
-        assert image.info["dpi"] == pytest.approx((50, 50), abs=1)
+        assert image.info["dpi"] == pytest.approx((80, 80), abs=1)
 
 
 def test_the_sections_come_in_the_order_of_the_questions(page):

@@ -209,13 +209,15 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write the report of a run again."""
-    from gossan.report import write_report
+    from joblib import cpu_count
+
+    from gossan.report import drawing, write_report
 
     if overrides:
         check_overrides(overrides)
-    with progress() as show:
+    with progress() as show, drawing(cpu_count()) as pool:
         show(0.0, None, "drawing the figures")
-        path = write_report(folder)
+        path = write_report(folder, pool)
     if out is not None:
         save(out, path.read_bytes())
     show_result({"report": str(out or path)}, as_json, [f"report: {out or path}"])

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from gossan.errors import DataError, MissingFileError, UsageError
 from gossan.models import _torchvision
+from gossan.models.shuffled import keep_channels_last
 
 __all__ = [
     "MIN_CELLS",
@@ -229,6 +230,7 @@ def make_backbone(
             f"width {width:g} given for {name}; it comes in {network.allowed}: change model.width"
         )
     net = network.build(_torchvision.load().models, float(width))
+    keep_channels_last(net)
     if weights != "none":
         _copy_weights(net, _find_weights(name, width, weights), weights)
     _adapt_input(next(_convolutions(net)), channels, pretrained=weights != "none")

@@ -1,5 +1,6 @@
 """What every model is: its settings, its answer, and the four things it can do."""
 
+import sys
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,16 @@ __all__ = [
     "check_labels",
     "check_windows",
     "decide",
+    "device_type",
     "read_arrays",
     "write_arrays",
 ]
 
 #: File name of a model's arrays in its folder.
 WEIGHTS_FILE = "model.safetensors"
+
+#: One of them is there where torch finds an accelerator on Linux: NVIDIA's, in WSL, on a Jetson, AMD's.
+_ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 
 #: Positions of an inner training part and of an inner check part within the training windows.
 Check = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -257,3 +262,24 @@ def read_arrays(folder: Path, record: dict[str, Any]) -> dict[str, NDArray[Any]]
     if {name: list(array.shape) for name, array in arrays.items()} != record["shapes"]:
         raise DataError(f"{path} holds other shapes than its record; copy the model folder again")
     return arrays
+
+
+def device_type(name: str) -> str:
+    """Return what `gossan.models.device.choose_device` chooses, ``cpu``, ``cuda`` or ``mps``.
+
+    Where there can be no accelerator torch is not asked: to import it takes two seconds.
+
+    Raises
+    ------
+    UsageError
+        If this machine does not have it.
+
+    >>> device_type("cpu")
+    'cpu'
+    """
+    without = sys.platform == "linux" and not any(Path(each).exists() for each in _ACCELERATORS)
+    if name == "cpu" or (name == "auto" and without):
+        return "cpu"
+    from gossan.models.device import choose_device
+
+    return choose_device(name).type

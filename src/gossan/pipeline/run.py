@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gossan import io
 from gossan.config import Project, load_project, to_toml
 from gossan.errors import GossanWarning, RunError, SettingWarning, UsageError
+from gossan.models import names as model_names
 from gossan.pipeline.land import refuse_closed
 from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.plan import fold_tasks, land_paths, survey_paths, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.results import Findings, areas_of
-from gossan.report import write_report
+from gossan.report import drawing, write_report
 from gossan.runs import Cluster, Report, RunFolder, Runner, Store, connected
 from gossan.shown import Shown
 
@@ -107,6 +108,7 @@ def run(
         In one line; nothing half-written is left behind.
     """
     import pandas as pd
+    import rasterio
 
     folder = Path(out) if out is not None else default_folder(project)
     _warn_of_jobs(jobs, scheduler, cluster)  # here, since it is no fact of the survey for the report
@@ -118,17 +120,20 @@ def run(
         report = on_progress or no_report
         with RunFolder(folder) as place, workers_of(resolved, scheduler, cluster, report) as workers:
             runner = make_runner(Store(place.store), resolved, place, jobs, workers, report)
-            first = survey_tasks(resolved, inputs)
-            begun = runner.run(first)
-            design = begun["design"]
-            refuse_closed(survey, begun["prepare"]["stack"]["valid"].values, areas_of(design))
-            _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
-            tasks = [*first, *fold_tasks(resolved, design)]
-            results = runner.run(tasks)
+            with runner.held(_imports(resolved)):
+                first = survey_tasks(resolved, inputs)
+                begun = runner.run(first)
+                design = begun["design"]
+                refuse_closed(survey, begun["prepare"]["stack"]["valid"].values, areas_of(design))
+                _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
+                tasks = [*first, *fold_tasks(resolved, design)]
+                results = runner.run(tasks)
             report(1.0, None, "writing the maps and the report")
             found = Findings(resolved, survey, results, told, inputs)
-            metrics = write_outputs(found, place.staging)
-            write_report(place.staging)
+            # threads to compress with; the bytes are the same
+            with rasterio.Env(GDAL_NUM_THREADS=runner.jobs), drawing(runner.jobs) as pool:
+                metrics = write_outputs(found, place.staging)
+                write_report(place.staging, pool)
             place.publish(
                 project=resolved.project.name,
                 settings=to_toml(resolved),
@@ -136,6 +141,12 @@ def run(
                 tasks=runner.keys(tasks),
             )
     return Run(folder, metrics, pd.read_csv(folder / "targets.csv"))
+
+
+def _imports(project: Project) -> list[str]:
+    """Name what the workers of a run import while they wait."""
+    networks = ["gossan.pipeline.ahead:networks"] if project.model.name in model_names("network") else []
+    return ["gossan.pipeline.ahead:screening", *networks]
 
 
 def _refuse_changed(files: Mapping[str, Path], inputs: Mapping[str, str], place: RunFolder) -> None:
@@ -186,13 +197,13 @@ def make_runner(
     """Make the runner of a project, which logs into the run folder."""
     from joblib import cpu_count
 
-    from gossan.models.device import choose_device
+    from gossan.models.base import device_type
 
     return Runner(
         store,
         jobs=jobs or cpu_count(),
         threads=project.training.threads,
-        device=choose_device(project.training.device).type,
+        device=device_type(project.training.device),
         cluster=cluster,
         log=place.log,
         progress=report,

@@ -12,7 +12,7 @@ from gossan.plots.domain import applicability_map, ore_like_map
 from gossan.plots.frame import Ground
 from gossan.plots.maps import MOST_PIXELS, folds_map, score_classes, score_map, spread_map, target_map
 from gossan.plots.rates import rates_figure
-from gossan.plots.style import missing_glyphs, save
+from gossan.plots.style import missing_glyphs, save, thinned
 from gossan.plots.survey import anomaly_maps, class_map, gap_map, samples_map
 from gossan.plots.trust import (
     audit_plot,
@@ -57,5 +57,6 @@ __all__ = [
     "spread_map",
     "success_rate",
     "target_map",
+    "thinned",
     "walk_plot",
 ]

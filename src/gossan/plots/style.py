@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["clean", "missing_glyphs", "model_style", "save", "shorten", "style", "unit_colours"]
+__all__ = [
+    "clean",
+    "missing_glyphs",
+    "model_style",
+    "save",
+    "shorten",
+    "style",
+    "thinned",
+    "unit_colours",
+]
 
 INK = "#1a1a1a"
 FAINT = "#8a8a8a"
@@ -128,6 +137,19 @@ def save(figure: "Figure", kind: Literal["png", "svg", "pdf"] = "png", *, dpi: i
     metadata = _UNSAID[kind]
     with style():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()
+
+
+def thinned(png: bytes, factor: int) -> bytes:
+    """Return a picture with so many times fewer pixels a side, each the mean of those it stands for.
+
+    A quarter of the time of drawing it once more.
+    """
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        picture.convert("RGB").reduce(factor).save(buffer, "png")
     return buffer.getvalue()
 
 

@@ -4,7 +4,11 @@ The page needs no network, holds no clock, and is the same bytes for the same ru
 ``report.json`` must hold is in `gossan.report.model`.
 """
 
+import importlib
 import json
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,16 +16,27 @@ from gossan.errors import DataError, MissingFileError
 from gossan.io.files import replacing
 from gossan.report import parts, tables, verdicts, words
 from gossan.report.card import model_card
+from gossan.report.helpers import helpers, shared_out
 from gossan.report.model import ReportModel
-from gossan.report.pictures import Picture, draw_all, read_maps, undrawable
+from gossan.report.pictures import Picture, drawings, read_maps, undrawable
 from gossan.report.sheets import target_sheets
 from gossan.report.webmap import WebMap, web_map
 from gossan.report.words import significant
 
-__all__ = ["ReportModel", "model_card", "read_report", "render", "write_report"]
+__all__ = ["ReportModel", "drawing", "model_card", "read_report", "render", "write_report"]
 
 
-def write_report(folder: Path) -> Path:
+def drawing(jobs: int) -> AbstractContextManager[Executor | None]:
+    """Start the processes that draw for `write_report` beside this one; they begin with their imports."""
+    return helpers(jobs - 1, _imports)
+
+
+def _imports() -> None:
+    for name in ("geopandas", "matplotlib.figure", "rasterio", "xarray"):
+        importlib.import_module(name)
+
+
+def write_report(folder: Path, pool: Executor | None = None) -> Path:
     """Write ``report.html`` and ``figures/`` into a run folder; returns the page's path.
 
     Parameters
@@ -29,6 +44,8 @@ def write_report(folder: Path) -> Path:
     folder
         Of a finished run: ``report.json``, ``stack.tif``, ``prospectivity.tif``, ``targets.gpkg``, and
         ``applicability.tif`` where the run has one.
+    pool
+        Of `drawing`; the bytes are the same.
 
     Raises
     ------
@@ -39,14 +56,22 @@ def write_report(folder: Path) -> Path:
     """
     report = words.settled(read_report(folder))
     maps = read_maps(folder, report)
-    pictures = draw_all(folder, report, maps)
+    interactive = web_map(report, maps)
+    (folder / "figures").mkdir(exist_ok=True)
+    pictures = shared_out(_drawings, folder, drawings(folder, report, maps), pool)
     notes = list(report.get("warnings") or [])
     if letters := undrawable(report, maps):
         notes.append(f"No font of this machine draws {letters}: names with them show boxes in the figures.")
     with replacing(folder / "report.html") as temporary:
-        page = render(report, pictures, notes, web_map(report, maps))
+        page = render(report, pictures, notes, interactive)
         temporary.write_text(page, encoding="utf-8", newline="\n")
     return folder / "report.html"
+
+
+def _drawings(folder: Path) -> dict[str, Callable[[], Picture]]:
+    """Read what a helper draws, and from what."""
+    report = words.settled(read_report(folder))
+    return drawings(folder, report, read_maps(folder, report))
 
 
 def read_report(folder: Path) -> ReportModel:

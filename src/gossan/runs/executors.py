@@ -2,21 +2,23 @@
 
 import contextlib
 import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, Protocol, Self
 
+from gossan.children import without_interruption
 from gossan.runs.store import Store
 from gossan.runs.tasks import Call
 from gossan.runs.work import Outcome, limited, perform, serve
 
-__all__ = ["Executor", "Here", "Processes", "Share", "without_interruption"]
+__all__ = ["Executor", "Here", "Processes", "Share"]
 
 #: Called with a task and the share of it that is done.
 Share = Callable[[Call, float], None]
+
+#: The others are started when they are needed.
+_STARTED_AHEAD = 4
 
 
 class Executor(Protocol):
@@ -74,12 +76,16 @@ class Processes:
         Number of processes.
     threads
         Threads that numerical libraries are held to while the processes load them.
+    ahead
+        Functions (``module:function``) that a process calls while it has no task, such as long imports.
+        With any, the first processes are all started with the first task.
     """
 
-    def __init__(self, store: Store, most: int, threads: int) -> None:
+    def __init__(self, store: Store, most: int, threads: int, ahead: Sequence[str] = ()) -> None:
         self._store = store
         self._most = most
         self._threads = threads
+        self._ahead = tuple(ahead)
         self._idle: list[_Worker] = []
         self._busy: dict[Any, tuple[_Worker, Call]] = {}
         self._block = contextlib.ExitStack()
@@ -98,11 +104,13 @@ class Processes:
         if not self._idle:
             if len(self._busy) >= self._most:
                 return False
-            self._idle.append(_Worker(self._store))
+            self._idle.append(_Worker(self._store, self._ahead))
         worker = self._idle.pop()
         self._busy[worker.connection] = (worker, call)
         with contextlib.suppress(OSError):  # it died idle, which its silence will tell
             worker.connection.send(call)
+        while self._ahead and len(self._idle) + len(self._busy) < min(self._most, _STARTED_AHEAD):
+            self._idle.append(_Worker(self._store, self._ahead))
         return True
 
     def ended(self, share: Share) -> Iterator[tuple[Call, Outcome | None]]:
@@ -121,22 +129,11 @@ class Processes:
             yield call, message
 
 
-@contextlib.contextmanager
-def without_interruption() -> Iterator[None]:
-    """Start processes and threads in the block that Ctrl-C does not reach: they inherit its mask."""
-    resource_tracker.ensure_running()  # where it is not, starting a process starts it, and ends the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class _Worker:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ahead: Sequence[str]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, str(store.folder)), daemon=True)
+        self._process = context.Process(target=serve, args=(theirs, str(store.folder), ahead), daemon=True)
         with without_interruption():
             self._process.start()
         theirs.close()

@@ -4,7 +4,8 @@ import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,25 @@ class Runner:
         self.retries = retries
         self.log = log
         self.progress = progress
+        self._held: Processes | None = None
+
+    @contextmanager
+    def held(self, ahead: Sequence[str] = ()) -> Iterator[None]:
+        """Let the runs of the block share their processes: to start one and import in it takes seconds.
+
+        Parameters
+        ----------
+        ahead
+            Functions (``module:function``) that a process calls while it has no task, such as long imports.
+        """
+        if self.cluster is not None or self.jobs == 1:
+            yield
+            return
+        with Processes(self.store, self.jobs, self.threads, ahead) as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
 
     def keys(self, tasks: Iterable[Task]) -> dict[str, str]:
         """Give the key of every task's result, by name, without running any."""
@@ -111,8 +131,10 @@ class Runner:
             for name, call in calls.items()
         }
 
-    def executor(self, count: int) -> Executor:
+    def executor(self, count: int) -> AbstractContextManager[Executor]:
         """Choose where so many tasks are done."""
+        if self._held is not None and count > 1:
+            return nullcontext(self._held)
         if self.cluster is not None:
             return self.cluster.executor(self.store, device=self.device, log=self.log)
         if self.jobs > 1 and count > 1:

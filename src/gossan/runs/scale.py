@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from gossan.children import without_interruption
 from gossan.errors import GossanWarning, RunError, UsageError
 from gossan.hooks import Progress
 from gossan.runs.clusters import extra_missing, read_cluster, start_cluster
-from gossan.runs.executors import Share, without_interruption
+from gossan.runs.executors import Share
 from gossan.runs.progress import flat
 from gossan.runs.store import Store
 from gossan.runs.tasks import Call, source_hash, versions

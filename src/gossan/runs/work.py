@@ -4,21 +4,19 @@ import contextlib
 import importlib
 import json
 import os
-import signal
 import sys
-import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
 from gossan import errors
+from gossan.children import as_child
 from gossan.errors import GossanError, GossanWarning, RunError
 from gossan.hooks import Progress
 from gossan.runs.store import Store, StoreCheckpoint
@@ -90,14 +88,19 @@ def perform(store: Store, call: Call, progress: Progress) -> Outcome:
 
 
 def _called(store: Store, call: Call, progress: Progress) -> Any:
-    module, _, name = call.function.partition(":")
-    function = getattr(importlib.import_module(module), name)
+    function = _function(call.function)
     inputs = {
         argument: store.get(key) if isinstance(key, str) else [store.get(each) for each in key]
         for argument, key in call.inputs.items()
     }
     checkpoint = StoreCheckpoint(store, call.key)
     return function(**json.loads(call.settings), **inputs, progress=progress, checkpoint=checkpoint)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _named(heard: list[warnings.WarningMessage]) -> tuple[tuple[str, str], ...]:
@@ -137,24 +140,22 @@ def _controller(modules: int) -> Any:
 # ---- a worker process
 
 
-def serve(connection: Connection, folder: str) -> None:
+def serve(connection: Connection, folder: str, ahead: Sequence[str]) -> None:
     """Do the tasks that come through the connection until it is closed.
 
-    Sent back are the share done, from time to time, and at last the `Outcome`.
+    Sent back are the share done, from time to time, and at last the `Outcome`. Before the first task comes,
+    the functions `ahead` are called.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner is interrupted and ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    as_child()
     store = Store(folder)
+    for name in ahead:
+        if not connection.poll():
+            with _Caught():  # it is tried again where it is needed, and fails there
+                _function(name)()
     with contextlib.suppress(EOFError, OSError):  # the runner is gone or has no more to do
         while True:
             call = connection.recv()
             connection.send(perform(store, call, _sender(connection)))
-
-
-def _end_with_parent() -> None:
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def _sender(connection: Connection) -> Progress:
