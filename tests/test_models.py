@@ -15,10 +15,20 @@ from safetensors.torch import save_file
 from fake_windows import FakeWindows, mapped, planted
 from gossan.balance import BalanceSettings
 from gossan.errors import DataError, MissingFileError, UsageError
-from gossan.models import ModelSettings, TrainingSettings, backbones, create, load_scorer, make_scorer, names
+from gossan.models import (
+    ModelSettings,
+    TrainingSettings,
+    backbones,
+    base,
+    create,
+    load_scorer,
+    make_scorer,
+    names,
+)
 from gossan.models import _torchvision as guard
 from gossan.models.backbones import make_backbone
 from gossan.models.classical import summarise_windows
+from gossan.models.device import choose_device
 from gossan.models.mfaf import mfaf_loss
 from gossan.models.shuffled import keep_channels_last
 
@@ -464,3 +474,23 @@ def test_a_block_of_shufflenet_gives_the_bits_of_torchvisions_and_keeps_channels
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(mine.grad, other.grad)
     assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+def test_the_device_is_chosen_without_torch_where_there_can_be_no_accelerator():
+    code = (
+        "import sys; from gossan.models import base; base._ACCELERATORS = (); sys.platform = 'linux';"
+        "print(base.device_type('auto'), base.device_type('cpu'), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cpu", "cpu", "False"]
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu", "cuda", "mps"])
+def test_torch_is_asked_where_there_may_be_one(name, monkeypatch):
+    monkeypatch.setattr(base, "_ACCELERATORS", (__file__,))
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(name, True)
+    if there:
+        assert base.device_type(name) == choose_device(name).type
+    else:
+        with pytest.raises(UsageError, match=f"'{name}' given; this machine has"):
+            base.device_type(name)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gossan.errors import DataError, MissingFileError
-from gossan.report import model_card, pictures, words, write_report
+from gossan.report import drawing, model_card, pictures, words, write_report
 from gossan.report.tables import all_tables
 from gossan.report.verdicts import sentences
 from run_folder import make_report, make_run, write_run
@@ -160,6 +161,20 @@ def test_figures_are_printed_at_300_dpi(folder):
     assert pictures.PRINT_DPI == 300
     with Image.open(folder / "figures" / "targets.png") as image:
         assert image.info["dpi"] == pytest.approx((80, 80), abs=1)
+
+
+def test_two_processes_draw_the_bytes_of_one(made, report, tmp_path, monkeypatch):
+    folders = [write_run(tmp_path / name, made, report) for name in ("one", "two")]
+    for jobs, folder in enumerate(folders, 1):
+        with drawing(jobs) as pool:
+            if pool is not None:
+                assert pool.submit(os.getpid).result() != os.getpid()
+            write_report(folder, pool)
+    files = [sorted(path.relative_to(folder) for path in folder.rglob("*.*")) for folder in folders]
+    assert files[0] == files[1]
+    assert len(files[0]) > 20
+    for path in files[0]:
+        assert (folders[0] / path).read_bytes() == (folders[1] / path).read_bytes(), path
 
 
 def test_the_sections_come_in_the_order_of_the_questions(page):

@@ -339,6 +339,53 @@ def test_progress_rises_by_weight_to_one_and_tells_the_time_left(store, jobs):
     assert {label for _, _, label in told} == {"first", "slow-0", "slow-1", "total"}
 
 
+def pids(runner, first, count=2):
+    tasks = [
+        Task(f"p{n}", "toy_tasks:process", {"number": n, "wait": 0.3}) for n in range(first, first + count)
+    ]
+    return {result["pid"] for result in runner.run(tasks).values()}
+
+
+def test_runs_of_a_block_share_their_processes_which_end_with_it(store, trace):
+    runner = Runner(store, jobs=2)
+    one_by_one = [
+        Task("a", "toy_tasks:process", {"number": -1, "wait": 2}),
+        Task("b", "toy_tasks:after", {}, {"source": "a"}),
+    ]
+    with runner.held(["toy_tasks:break_ahead", "toy_tasks:wait_ahead"]):
+        runner.run(one_by_one)
+        (waited,) = {int(line.split()[1]) for line in trace()}  # the other, which had nothing to do
+        shared = pids(runner, 0)
+        assert pids(runner, 2) == shared
+    assert waited in shared
+    assert len(shared) == 2
+    for pid in shared:
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists())
+    assert pids(runner, 4).isdisjoint(shared)
+
+
+def test_a_block_in_which_a_task_fails_leaves_no_process(store):
+    runner, shared = Runner(store, jobs=2), set()
+
+    def fail():
+        with runner.held():
+            shared.update(pids(runner, 0))
+            others = {"number": 9, "wait": 5}
+            runner.run([Task("a", "toy_tasks:breaks"), Task("b", "toy_tasks:process", others)])
+
+    with pytest.raises(RunError, match="division"):
+        fail()
+    assert len(shared) == 2
+    for pid in shared:
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists())
+
+
+def test_one_job_is_done_here_in_a_block_too(store):
+    runner = Runner(store)
+    with runner.held():
+        assert pids(runner, 0) == {os.getpid()}
+
+
 # ---- killed and interrupted
 
 

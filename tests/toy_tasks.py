@@ -87,6 +87,18 @@ def process(*, number, wait, progress, checkpoint):
     return {"pid": os.getpid()}
 
 
+def after(*, source, progress, checkpoint):
+    return {"pid": os.getpid()}
+
+
+def wait_ahead():
+    trace(f"ahead {os.getpid()}")
+
+
+def break_ahead():
+    raise ImportError("nothing of that name")
+
+
 def hangs_once(*, number, folder, progress, checkpoint):
     """Wait to be killed, unless an earlier one left its process id in the folder."""
     if not list(Path(folder).glob("pid-*")):
