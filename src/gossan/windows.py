@@ -232,9 +232,9 @@ def gather(
 ) -> NDArray[np.float32]:
     """Read windows from the stack; only their pixels are touched, also in a memory map.
 
-    A stack that lies pixel by pixel in memory, as `survey.make_stack` and a run lay it, is read in pieces of a
-    window's row: at .4 of the speed of a plain copy for windows of 32 px, at .7 for 128 px (`benchmarks/`).
-    What comes out lies so too.
+    A stack that lies pixel by pixel in memory, as `survey.make_stack` and a run lay it, is read in rows of a
+    window: at .4 of the speed of a plain copy for windows of 32 px, at .7 for 128 px (`benchmarks/`). What
+    comes out lies so too.
 
     Parameters
     ----------
