@@ -354,6 +354,7 @@ def test_runs_of_a_block_share_their_processes_which_end_with_it(store, trace):
     ]
     with runner.held(["toy_tasks:break_ahead", "toy_tasks:wait_ahead"]):
         runner.run(one_by_one)
+        wait_until(trace)
         (waited,) = {int(line.split()[1]) for line in trace()}  # the other, which had nothing to do
         shared = pids(runner, 0)
         assert pids(runner, 2) == shared
