@@ -1,15 +1,16 @@
 """What a worker imports while it waits for its first task."""
 
+import importlib
+
 __all__ = ["networks", "screening"]
 
 
 def screening() -> None:
     """Import what the screening needs."""
-    from sklearn import svm  # noqa: F401
+    importlib.import_module("sklearn.svm")
 
 
 def networks() -> None:
     """Import what the fits of networks need."""
-    from gossan.models import _torchvision, network  # noqa: F401
-
-    _torchvision.load()
+    importlib.import_module("gossan.models.network")
+    importlib.import_module("gossan.models._torchvision").load()

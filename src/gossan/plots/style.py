@@ -141,10 +141,7 @@ def save(figure: "Figure", kind: Literal["png", "svg", "pdf"] = "png", *, dpi: i
 
 
 def thinned(png: bytes, factor: int) -> bytes:
-    """Return a picture with so many times fewer pixels a side, each the mean of those it stands for.
-
-    A quarter of the time of drawing it once more.
-    """
+    """Return a picture with so many times fewer pixels a side, each the mean of those it stands for."""
     from PIL import Image
 
     buffer = io.BytesIO()
