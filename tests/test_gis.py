@@ -20,6 +20,7 @@ from gossan.pipeline.gis import write_gis
 from gossan.plots.maps import CLASSES, limits, score_classes, score_tones
 from gossan.plots.style import unit_colours
 from gossan.report import read_report
+from gossan.report.pictures import read_maps
 from run_folder import make_report, make_run, write_run
 
 #: Names as maps have them, and as they should not be.
@@ -33,12 +34,17 @@ NAMES = [
 TITLE = 'Jinshan <i>"twin"</i> & 金山 جبل'
 
 
+def write_styles(folder):
+    report = read_report(folder)
+    write_gis(folder, report, read_maps(folder, report))
+
+
 def make(folder, **options):
     made = make_run(128, names=NAMES)
     write_run(folder, made, make_report(made, title=TITLE))
     bands = {"Cu, Au": made.score, "<Sn>": made.spread}
     io.write_bands(folder / "gradients.tif", made.grid, bands)
-    write_gis(folder, read_report(folder))
+    write_styles(folder)
     return made
 
 
@@ -94,7 +100,7 @@ def test_the_same_run_gives_the_same_bytes(folder, tmp_path):
     for path in [*folder.glob("*.qml"), folder / "gossan.qgz", folder / "targets.gpkg"]:
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
     before = (folder / "targets.gpkg").read_bytes()
-    write_gis(folder, read_report(folder))  # once more over what is there: one style a layer all the same
+    write_styles(folder)  # once more over what is there: one style a layer all the same
     with sqlite3.connect(folder / "targets.gpkg") as file:
         assert file.execute("SELECT count(*), count(DISTINCT f_table_name) FROM layer_styles").fetchone() == (
             6,
@@ -164,7 +170,7 @@ def test_a_run_without_scores_or_extras_has_a_project_too(tmp_path):
     made.score[:], made.spread[:] = np.nan, np.nan
     write_run(tmp_path, made, make_report(made))
     (tmp_path / "applicability.tif").unlink()
-    write_gis(tmp_path, read_report(tmp_path))
+    write_styles(tmp_path)
     assert {path.stem for path in tmp_path.glob("*.qml")} == {"stack", "prospectivity"}
 
 

@@ -166,10 +166,10 @@ def test_figures_are_printed_at_300_dpi(folder):
 def test_two_processes_draw_the_bytes_of_one(made, report, tmp_path, monkeypatch):
     folders = [write_run(tmp_path / name, made, report) for name in ("one", "two")]
     for jobs, folder in enumerate(folders, 1):
-        with drawing(jobs) as pool:
-            if pool is not None:
-                assert pool.submit(os.getpid).result() != os.getpid()
-            write_report(folder, pool)
+        with drawing(jobs) as helpers:
+            if helpers is not None:
+                assert helpers.pool.submit(os.getpid).result() != os.getpid()
+            write_report(folder, helpers)
     files = [sorted(path.relative_to(folder) for path in folder.rglob("*.*")) for folder in folders]
     assert files[0] == files[1]
     assert len(files[0]) > 20

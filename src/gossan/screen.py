@@ -279,7 +279,8 @@ def _fold_auc(
     out, and with them a third of the SVMs.
     """
     value, fold = value[rows], fold[rows]
-    every, found = np.bincount(fold).tolist(), np.bincount(fold, ore).tolist()
+    every: list[float] = np.bincount(fold).tolist()
+    found: list[float] = np.bincount(fold, ore).tolist()
     barren = [whole - of_ore for whole, of_ore in zip(every, found, strict=True)]
     counts = {  # of folds that hold both classes, as do the others
         one: here * rest

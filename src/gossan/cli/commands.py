@@ -215,9 +215,9 @@ def report(
 
     if overrides:
         check_overrides(overrides)
-    with progress() as show, drawing(cpu_count()) as pool:
+    with progress() as show, drawing(cpu_count()) as helpers:
         show(0.0, None, "drawing the figures")
-        path = write_report(folder, pool)
+        path = write_report(folder, helpers)
     if out is not None:
         save(out, path.read_bytes())
     show_result({"report": str(out or path)}, as_json, [f"report: {out or path}"])

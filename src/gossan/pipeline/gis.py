@@ -12,7 +12,6 @@ from gossan import io
 from gossan.io import Label, MapLayer, RasterStyle, Stop, Symbol, VectorStyle
 from gossan.plots.maps import MOST_PIXELS
 from gossan.report import ReportModel
-from gossan.report.pictures import read_maps
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -28,9 +27,8 @@ _STOPS = 33
 _INSIDE = (Stop(0, "#965a3c", "outside: unlike it"), Stop(1, "#becde4", "inside: like the training ground"))
 
 
-def write_gis(folder: Path, report: ReportModel) -> None:
-    """Write ``gossan.qgz`` and the styles, from the files of a run folder and in the figures' colours."""
-    maps = read_maps(folder, report)
+def write_gis(folder: Path, report: ReportModel, maps: "Maps") -> None:
+    """Write ``gossan.qgz`` and the styles of a run folder, in the figures' colours."""
     vectors = list(_vectors(maps))
     io.write_layer_styles(
         folder / "targets.gpkg",

@@ -13,7 +13,6 @@ from gossan import __version__, io
 from gossan.config import Project, to_toml
 from gossan.grid import region_of, resolution_of, tiles, window_region
 from gossan.pipeline.curves import all_curves, captures, confusions, prediction_area, thresholds
-from gossan.pipeline.gis import write_gis
 from gossan.pipeline.land import with_land
 from gossan.pipeline.results import (
     Findings,
@@ -63,7 +62,7 @@ _HEAD = """\
 
 
 def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
-    """Write every file of a run but the report and the manifest; return ``metrics.json``'s content."""
+    """Write every file of a run but those for QGIS, the page and the manifest; return ``metrics.json``."""
     valid = found.results["prepare"]["stack"]["valid"].values
     areas = with_land(found.survey, valid, with_reasons(found, area_table(found)))
     walk = walk_of(found, areas)
@@ -89,9 +88,7 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
     }
     io.write_json(folder / "report.json", report)
     (folder / "project.toml").write_text(_HEAD + to_toml(found.project), encoding="utf-8")
-    written = read_report(folder)
-    (folder / "MODEL_CARD.md").write_text(model_card(written), encoding="utf-8")
-    write_gis(folder, written)
+    (folder / "MODEL_CARD.md").write_text(model_card(read_report(folder)), encoding="utf-8")
     return scores
 
 

@@ -13,12 +13,14 @@ from gossan import io
 from gossan.config import Project, load_project, to_toml
 from gossan.errors import GossanWarning, RunError, SettingWarning, UsageError
 from gossan.models import names as model_names
+from gossan.pipeline.gis import write_gis
 from gossan.pipeline.land import refuse_closed
 from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.plan import fold_tasks, land_paths, survey_paths, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.results import Findings, areas_of
-from gossan.report import drawing, write_report
+from gossan.report import Report as Page
+from gossan.report import drawing
 from gossan.runs import Cluster, Report, RunFolder, Runner, Store, connected
 from gossan.shown import Shown
 
@@ -131,9 +133,11 @@ def run(
             report(1.0, None, "writing the maps and the report")
             found = Findings(resolved, survey, results, told, inputs)
             # threads to compress with; the bytes are the same
-            with rasterio.Env(GDAL_NUM_THREADS=runner.jobs), drawing(runner.jobs) as pool:
+            with rasterio.Env(GDAL_NUM_THREADS=runner.jobs), drawing(runner.jobs) as helpers:
                 metrics = write_outputs(found, place.staging)
-                write_report(place.staging, pool)
+                page = Page(place.staging, helpers)
+                write_gis(place.staging, page.model, page.maps)
+                page.write()
             place.publish(
                 project=resolved.project.name,
                 settings=to_toml(resolved),

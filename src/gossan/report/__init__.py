@@ -6,8 +6,6 @@ The page needs no network, holds no clock, and is the same bytes for the same ru
 
 import importlib
 import json
-from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
@@ -16,18 +14,18 @@ from gossan.errors import DataError, MissingFileError
 from gossan.io.files import replacing
 from gossan.report import parts, tables, verdicts, words
 from gossan.report.card import model_card
-from gossan.report.helpers import helpers, shared_out
+from gossan.report.helpers import Helpers, Shared, helpers
 from gossan.report.model import ReportModel
 from gossan.report.pictures import Picture, drawings, read_maps, undrawable
 from gossan.report.sheets import target_sheets
 from gossan.report.webmap import WebMap, web_map
 from gossan.report.words import significant
 
-__all__ = ["ReportModel", "drawing", "model_card", "read_report", "render", "write_report"]
+__all__ = ["Report", "ReportModel", "drawing", "model_card", "read_report", "render", "write_report"]
 
 
-def drawing(jobs: int) -> AbstractContextManager[Executor | None]:
-    """Start the processes that draw for `write_report` beside this one; they begin with their imports."""
+def drawing(jobs: int) -> AbstractContextManager[Helpers | None]:
+    """Start the processes that draw for a report beside this one; they begin with their imports."""
     return helpers(jobs - 1, _imports)
 
 
@@ -36,16 +34,21 @@ def _imports() -> None:
         importlib.import_module(name)
 
 
-def write_report(folder: Path, pool: Executor | None = None) -> Path:
-    """Write ``report.html`` and ``figures/`` into a run folder; returns the page's path.
+class Report:
+    """A report of a finished run, whose figures are being drawn.
 
     Parameters
     ----------
     folder
         Of a finished run: ``report.json``, ``stack.tif``, ``prospectivity.tif``, ``targets.gpkg``, and
         ``applicability.tif`` where the run has one.
-    pool
+    by
         Of `drawing`; the bytes are the same.
+
+    Attributes
+    ----------
+    model, maps
+        What the page says, and what it shows.
 
     Raises
     ------
@@ -54,24 +57,32 @@ def write_report(folder: Path, pool: Executor | None = None) -> Path:
     DataError
         ``report.json`` is no report of format 1.
     """
-    report = words.settled(read_report(folder))
-    maps = read_maps(folder, report)
-    interactive = web_map(report, maps)
-    (folder / "figures").mkdir(exist_ok=True)
-    pictures = shared_out(_drawings, folder, drawings(folder, report, maps), pool)
-    notes = list(report.get("warnings") or [])
-    if letters := undrawable(report, maps):
-        notes.append(f"No font of this machine draws {letters}: names with them show boxes in the figures.")
-    with replacing(folder / "report.html") as temporary:
-        page = render(report, pictures, notes, interactive)
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-    return folder / "report.html"
+
+    def __init__(self, folder: Path, by: Helpers | None = None) -> None:
+        self.folder = folder
+        self.model = words.settled(read_report(folder))
+        self.maps = read_maps(folder, self.model)
+        (folder / "figures").mkdir(exist_ok=True)
+        self._drawn = Shared(drawings, (folder, self.model, self.maps), by)
+
+    def write(self) -> Path:
+        """Write ``report.html`` and ``figures/`` into the run folder; returns the page's path."""
+        interactive = web_map(self.model, self.maps)
+        pictures = self._drawn.results()
+        notes = list(self.model.get("warnings") or [])
+        if letters := undrawable(self.model, self.maps):
+            notes.append(
+                f"No font of this machine draws {letters}: names with them show boxes in the figures."
+            )
+        with replacing(self.folder / "report.html") as temporary:
+            page = render(self.model, pictures, notes, interactive)
+            temporary.write_text(page, encoding="utf-8", newline="\n")
+        return self.folder / "report.html"
 
 
-def _drawings(folder: Path) -> dict[str, Callable[[], Picture]]:
-    """Read what a helper draws, and from what."""
-    report = words.settled(read_report(folder))
-    return drawings(folder, report, read_maps(folder, report))
+def write_report(folder: Path, by: Helpers | None = None) -> Path:
+    """Write the `Report` of a finished run, with its parameters and errors; returns the page's path."""
+    return Report(folder, by).write()
 
 
 def read_report(folder: Path) -> ReportModel:

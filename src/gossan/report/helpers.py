@@ -1,29 +1,37 @@
 """Processes that draw figures beside this one: drawing is the longest part of writing a report."""
 
 import multiprocessing
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryDirectory, mkstemp
+from typing import Any, Generic, TypeVar
 
 from gossan.children import as_child, without_interruption
 
-__all__ = ["Read", "helpers", "shared_out"]
+__all__ = ["Helpers", "Shared", "helpers"]
 
 T = TypeVar("T")
 
-#: Reads what there is to do in a folder, by name: a function of a module, so that other processes find it.
-Read = Callable[[Path], Mapping[str, Callable[[], T]]]
-
-#: Each reads the maps for itself; with more, reading takes longer than they save.
+#: Each keeps what it draws from for itself.
 MOST = 3
 
 
+@dataclass(frozen=True)
+class Helpers:
+    """Processes to hand work to, and a folder for what they work with."""
+
+    pool: Executor
+    folder: Path
+
+
 @contextmanager
-def helpers(count: int, ahead: Callable[[], None]) -> Iterator[Executor | None]:
-    """Start processes that `shared_out` hands work to, none for a count of 0.
+def helpers(count: int, ahead: Callable[[], None]) -> Iterator[Helpers | None]:
+    """Start processes that `Shared` hands work to, none for a count of 0.
 
     Parameters
     ----------
@@ -38,43 +46,60 @@ def helpers(count: int, ahead: Callable[[], None]) -> Iterator[Executor | None]:
         with without_interruption():
             for _ in range(min(count, MOST)):  # a process starts when it is first needed
                 pool.submit(ahead)
-        yield pool
+        with TemporaryDirectory() as folder:
+            yield Helpers(pool, Path(folder))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def shared_out(
-    read: "Read[T]", folder: Path, work: Mapping[str, Callable[[], T]], pool: Executor | None
-) -> dict[str, T]:
-    """Do all there is to do, from the front here and from the back by the helpers; results by name, in order.
-
-    What a helper cannot do, since its process died, is done here.
+class Shared(Generic[T]):
+    """Work that helpers begin with at once, from its back; `results` does what is left, from the front.
 
     Parameters
     ----------
-    read
-        What gives `work`, or its like, to a helper.
+    make
+        Makes what there is to do, by name: a function of a module, so that other processes find it.
+    given
+        Its arguments, the same for all; they are written to a file once, and each helper reads it once.
     """
-    asked: dict[str, Future[T]] = {}
-    with suppress(BrokenExecutor):
-        for name in reversed(list(work)):
-            if pool is not None:
-                asked[name] = pool.submit(_do, read, folder, name)
-    mine = {name: do() for name, do in work.items() if name not in asked or asked[name].cancel()}
-    results: dict[str, T] = {}
-    for name, do in work.items():
-        try:
-            results[name] = mine[name] if name in mine else asked[name].result()
-        except BrokenExecutor:
-            results[name] = do()
-    return results
+
+    def __init__(
+        self, make: Callable[..., Mapping[str, Callable[[], T]]], given: tuple[Any, ...], by: Helpers | None
+    ) -> None:
+        self._work = make(*given)
+        self._asked: dict[str, Future[T]] = {}
+        if by is None:
+            return
+        number, path = mkstemp(dir=by.folder)
+        with open(number, "wb") as file:
+            pickle.dump((make, given), file, pickle.HIGHEST_PROTOCOL)
+        with suppress(BrokenExecutor):
+            for name in reversed(list(self._work)):
+                self._asked[name] = by.pool.submit(_do, path, name)
+
+    def results(self) -> dict[str, T]:
+        """Do what no helper has begun, and give all results by name, in order.
+
+        What a helper cannot do, since its process died, is done here.
+        """
+        asked = self._asked
+        mine = {name: do() for name, do in self._work.items() if name not in asked or asked[name].cancel()}
+        results: dict[str, T] = {}
+        for name, do in self._work.items():
+            try:
+                results[name] = mine[name] if name in mine else asked[name].result()
+            except BrokenExecutor:
+                results[name] = do()
+        return results
 
 
-def _do(read: "Read[T]", folder: Path, name: str) -> T:
-    done: T = _read_once(read, folder)[name]()
-    return done
+def _do(path: str, name: str) -> Any:
+    return _made_once(path)[name]()
 
 
 @cache
-def _read_once(read: "Read[Any]", folder: Path) -> Mapping[str, Callable[[], Any]]:
-    return read(folder)
+def _made_once(path: str) -> Mapping[str, Callable[[], Any]]:
+    with open(path, "rb") as file:
+        make, given = pickle.load(file)
+    work: Mapping[str, Callable[[], Any]] = make(*given)
+    return work
