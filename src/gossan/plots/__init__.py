@@ -12,7 +12,7 @@ from gossan.plots.domain import applicability_map, ore_like_map
 from gossan.plots.frame import Ground
 from gossan.plots.maps import MOST_PIXELS, folds_map, score_classes, score_map, spread_map, target_map
 from gossan.plots.rates import rates_figure
-from gossan.plots.style import missing_glyphs, save, thinned
+from gossan.plots.style import lay_out, missing_glyphs, save, thinned
 from gossan.plots.survey import anomaly_maps, class_map, gap_map, samples_map
 from gossan.plots.trust import (
     audit_plot,
@@ -42,6 +42,7 @@ __all__ = [
     "gap_map",
     "influence_plot",
     "interval_plot",
+    "lay_out",
     "missing_glyphs",
     "ore_like_map",
     "precision_recall",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clean",
+    "lay_out",
     "missing_glyphs",
     "model_style",
     "save",
@@ -138,6 +139,24 @@ def save(figure: "Figure", kind: Literal["png", "svg", "pdf"] = "png", *, dpi: i
     with style():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
+
+
+def lay_out(figure: "Figure", *, dpi: int) -> None:
+    """Find the layout of a figure that is saved more than once, so that `save` does not seek it each time.
+
+    Parameters
+    ----------
+    dpi
+        As of `save`: letters are whole pixels wide.
+    """
+    engine, before = figure.get_layout_engine(), figure.dpi
+    if engine is None:
+        return
+    with style():
+        figure.dpi = dpi
+        engine.execute(figure)
+        figure.dpi = before
+        figure.set_layout_engine(None)  # as in a style without one; "none" leaves one
 
 
 def thinned(png: bytes, factor: int) -> bytes:

@@ -136,8 +136,8 @@ def drawings(folder: Path, report: ReportModel, maps: Maps) -> dict[str, Callabl
 
 def _draw(plan: Plan, target: Path) -> Picture:
     figure = plan.draw()
+    plots.lay_out(figure, dpi=PRINT_DPI)  # which takes longest
     printed = plots.save(figure, dpi=PRINT_DPI)
-    figure.set_layout_engine("none")  # keep the layout found: finding it takes longest
     (target / f"{plan.name}.png").write_bytes(printed)
     (target / f"{plan.name}.pdf").write_bytes(plots.save(figure, "pdf", dpi=PRINT_DPI))
     if plan.kind == "svg":
