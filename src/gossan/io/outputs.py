@@ -8,9 +8,9 @@ import math
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +63,15 @@ _UNSEEN = "".join(map(chr, range(0x21))) + "\x7f\xa0\u200b\u200c\u200d\u2060\ufe
 # ---- rasters
 
 
-def write_stack(path: Path, stack: "xr.Dataset") -> None:
+def write_stack(path: Path, stack: "xr.Dataset", *, between: Callable[[], None] = lambda: None) -> None:
     """Write the Stack: one named band a channel with its unit, and the classes last as float32 (NaN = none).
 
     Tiled, deflate, NaN where missing; the names of the classes are a tag of the file.
+
+    Parameters
+    ----------
+    between
+        Called between two blocks; what it raises ends the writing, and no file is left.
     """
     from odc.geo.geobox import GeoBox
     from odc.geo.xr import ODCExtensionDs
@@ -86,7 +91,8 @@ def write_stack(path: Path, stack: "xr.Dataset") -> None:
     grid = ODCExtensionDs(stack).geobox
     if not isinstance(grid, GeoBox):
         raise UsageError("the stack has no grid; stacks of make_stack have one; make it anew")
-    write_bands(path, grid, bands, units=units, tags=tags, cloud=False)
+    with replacing(path) as temporary, _gdal():
+        _write_tiles(temporary, grid, bands, units, tags, between)
 
 
 def read_stack(path: Path) -> "xr.Dataset":
@@ -178,7 +184,6 @@ def write_bands(
     UsageError
         A band does not have the grid's shape.
     """
-    import rasterio
     from rasterio.shutil import copy
 
     shapes = {name: band.shape for name, band in bands.items() if isinstance(band, np.ndarray)}
@@ -187,7 +192,7 @@ def write_bands(
         raise UsageError(
             f"bands {', '.join(odd)} do not have the grid's shape {tuple(grid.shape)}; resample them"
         )
-    with replacing(path) as temporary, rasterio.Env(GDAL_CACHEMAX=_CACHE):
+    with replacing(path) as temporary, _gdal():
         if not cloud:
             _write_tiles(temporary, grid, bands, units, tags or {})
             return
@@ -198,8 +203,20 @@ def write_bands(
         copy(tiled, temporary, driver="COG", **look)
 
 
+def _gdal() -> AbstractContextManager[Any]:
+    """Hold GDAL to little memory for the blocks of a file."""
+    import rasterio
+
+    return cast(AbstractContextManager[Any], rasterio.Env(GDAL_CACHEMAX=_CACHE))
+
+
 def _write_tiles(
-    path: Path, grid: "GeoBox", bands: Mapping[str, Band], units: Sequence[str], tags: Mapping[str, str]
+    path: Path,
+    grid: "GeoBox",
+    bands: Mapping[str, Band],
+    units: Sequence[str],
+    tags: Mapping[str, str],
+    between: Callable[[], None] = lambda: None,
 ) -> None:
     import rasterio
     from rasterio.windows import Window
@@ -225,6 +242,7 @@ def _write_tiles(
     with rasterio.open(path, "w", **profile) as file:
         file.update_tags(**tags)
         for rows, cols in tiles(grid.shape, _SIDE):  # all bands of a tile: they lie together in a stack
+            between()
             for number, band in enumerate(bands.values(), 1):
                 block = band[rows, cols] if isinstance(band, np.ndarray) else band(rows, cols)
                 file.write(

@@ -62,7 +62,12 @@ _HEAD = """\
 
 
 def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
-    """Write every file of a run but those for QGIS, the page and the manifest; return ``metrics.json``."""
+    """Write every file of a run but its stack, those for QGIS, the page and the manifest.
+
+    Returns
+    -------
+    The content of ``metrics.json``.
+    """
     valid = found.results["prepare"]["stack"]["valid"].values
     areas = with_land(found.survey, valid, with_reasons(found, area_table(found)))
     walk = walk_of(found, areas)
@@ -93,9 +98,7 @@ def write_outputs(found: Findings, folder: Path) -> dict[str, Any]:
 
 
 def _write_maps(found: Findings, areas: "pd.DataFrame", folder: Path) -> None:
-    grid, stack = found.survey.grid, found.results["prepare"]["stack"]
-    io.write_stack(folder / "stack.tif", stack)
-    valid = stack["valid"].values
+    grid, valid = found.survey.grid, found.results["prepare"]["stack"]["valid"].values
 
     def painted(column: str) -> io.Band:
         values = areas[column].to_numpy(dtype=np.float64)

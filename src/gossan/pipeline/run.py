@@ -3,7 +3,7 @@
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from gossan.errors import GossanWarning, RunError, SettingWarning, UsageError
 from gossan.models import names as model_names
 from gossan.pipeline.gis import write_gis
 from gossan.pipeline.land import refuse_closed
+from gossan.pipeline.meanwhile import GoOn, meanwhile
 from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.plan import fold_tasks, land_paths, survey_paths, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
@@ -26,7 +27,7 @@ from gossan.shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
-
+    import xarray as xr
 
 __all__ = [
     "Run",
@@ -129,10 +130,10 @@ def run(
                 refuse_closed(survey, begun["prepare"]["stack"]["valid"].values, areas_of(design))
                 _refuse_changed(files, inputs, place)  # from here on, no file of the survey is read
                 tasks = [*first, *fold_tasks(resolved, design)]
-                results = runner.run(tasks)
+                with _stack_written(place.staging, begun["prepare"]["stack"], runner.jobs):
+                    results = runner.run(tasks)
             report(1.0, None, "writing the maps and the report")
             found = Findings(resolved, survey, results, told, inputs)
-            # threads to compress with; the bytes are the same
             with rasterio.Env(GDAL_NUM_THREADS=runner.jobs), drawing(runner.jobs) as helpers:
                 metrics = write_outputs(found, place.staging)
                 page = Page(place.staging, helpers)
@@ -145,6 +146,20 @@ def run(
                 tasks=runner.keys(tasks),
             )
     return Run(folder, metrics, pd.read_csv(folder / "targets.csv"))
+
+
+def _stack_written(folder: Path, stack: "xr.Dataset", jobs: int) -> AbstractContextManager[None]:
+    """Write the stack beside a block in which other processes compute; before it where this one does."""
+    import rasterio
+
+    def write(go_on: GoOn = lambda: None) -> None:
+        with rasterio.Env(GDAL_NUM_THREADS=jobs):  # threads to compress with; the bytes are the same
+            io.write_stack(folder / "stack.tif", stack, between=go_on)
+
+    if jobs > 1:
+        return meanwhile(write)
+    write()
+    return nullcontext()
 
 
 def _imports(project: Project) -> list[str]:
