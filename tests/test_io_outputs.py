@@ -78,6 +78,18 @@ def test_a_stack_without_classes_has_only_its_channels(tmp_path, stack):
     assert io.read_stack(tmp_path / "stack.tif").identical(plain)
 
 
+def test_a_stack_of_several_strips_is_read_back_as_it_was(tmp_path):
+    grid, rng = GeoBox((1100, 600), GRID.transform, CRS), np.random.default_rng(0)
+    layers = {name: rng.random(grid.shape, dtype=np.float32) for name in ("Cu", "Au", "Sn")}
+    layers["Cu"][500:520] = np.nan  # across the edge of a strip
+    mask, classes = rng.random(grid.shape) < 0.7, rng.integers(-1, 2, grid.shape, dtype=np.int16)
+    whole = make_stack(
+        grid, layers, {"Cu": "ppm"}, classes=classes, class_names=["granite", "slate"], mask=mask
+    )
+    io.write_stack(tmp_path / "stack.tif", whole)
+    assert io.read_stack(tmp_path / "stack.tif").identical(whole)
+
+
 def test_the_bands_of_a_stack_have_names_and_units(tmp_path, stack):
     io.write_stack(tmp_path / "stack.tif", stack)
     with rasterio.open(tmp_path / "stack.tif") as file:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from gossan.errors import DataError, UsageError
 from gossan.grid import tiles
+from gossan.hooks import in_memory
 from gossan.io.files import file_kind, replacing
 from gossan.io.rasters import grid_of, own_raster, thin_bands
 from gossan.mapped import relieve
-from gossan.survey import make_stack
+from gossan.survey import by_pixel, join_stack, make_stack
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -96,23 +97,32 @@ def write_stack(path: Path, stack: "xr.Dataset", *, between: Callable[[], None] 
 
 
 def read_stack(path: Path) -> "xr.Dataset":
-    """Read a Stack back as ``make_stack`` makes it.
+    """Read a Stack back as ``make_stack`` makes it, on all cores and a strip at a time.
 
     Raises
     ------
     DataError
         The file is no stack.
     """
-    with own_raster(path, "stack") as file:
+    import rasterio
+    from rasterio.windows import Window
+
+    with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS", GDAL_CACHEMAX=_CACHE), own_raster(path, "stack") as file:
         names = json.loads(file.tags().get("GOSSAN_CLASS_NAMES", "null"))
         if names is None or not all(file.descriptions):
             raise DataError(f"{path.name} is no stack of this package; give the stack.tif of a run")
-        layers = {name: file.read(n) for n, name in enumerate(file.descriptions, 1)}
         units = dict(zip(file.descriptions, (unit or "" for unit in file.units), strict=True))
-        grid = grid_of(file)
-    classes = layers.pop(_CLASSES, None)
-    numbers = None if classes is None else np.where(np.isnan(classes), -1, classes).astype(np.int16)
-    return make_stack(grid, layers, units, classes=numbers, class_names=names)
+        classed = units.pop(_CLASSES, None) is not None
+        layers, valid = by_pixel(in_memory, len(units), file.shape), np.empty(file.shape, dtype=bool)
+        classes = np.empty(file.shape, dtype=np.int16) if classed else None
+        for rows, _ in tiles((file.height, 1), _SIDE):
+            bands = file.read(window=Window(0, rows.start, file.width, rows.stop - rows.start))
+            valid[rows] = np.isfinite(bands[: len(units)]).any(axis=0)
+            layers[:, rows] = bands[: len(units)]
+            layers[:, rows].transpose(1, 2, 0)[~valid[rows]] = np.nan
+            if classes is not None:
+                classes[rows] = np.where(valid[rows] & ~np.isnan(bands[-1]), bands[-1], -1)
+        return join_stack(grid_of(file), layers, valid, units, classes=classes, class_names=names)
 
 
 def thin_stack(path: Path, most: int) -> "xr.Dataset":
