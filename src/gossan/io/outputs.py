@@ -51,6 +51,8 @@ Band: TypeAlias = NDArray[Any] | Callable[[slice, slice], NDArray[np.float32]]
 
 #: Side of the blocks that rasters are written in, pixels, and bytes that GDAL may keep of them.
 _SIDE, _CACHE = 512, 64 << 20
+#: Rows of a stack that are read at once: one row of its tiles.
+_READ = 256
 #: The clock that GeoPackages are written with.
 _FIXED_DATE = "2023-01-01T00:00:00.000Z"
 _CLASSES = "classes"
@@ -115,11 +117,17 @@ def read_stack(path: Path) -> "xr.Dataset":
         classed = units.pop(_CLASSES, None) is not None
         layers, valid = by_pixel(in_memory, len(units), file.shape), np.empty(file.shape, dtype=bool)
         classes = np.empty(file.shape, dtype=np.int16) if classed else None
-        for rows, _ in tiles((file.height, 1), _SIDE):
-            bands = file.read(window=Window(0, rows.start, file.width, rows.stop - rows.start))
+        memory = np.empty(
+            file.count * _READ * file.width, dtype=np.float32
+        )  # fresh one costs as much as reading
+        for rows, _ in tiles((file.height, 1), _READ):
+            form = (file.count, rows.stop - rows.start, file.width)
+            bands = memory[: math.prod(form)].reshape(form)
+            file.read(out=bands, window=Window(0, rows.start, form[2], form[1]))
             valid[rows] = np.isfinite(bands[: len(units)]).any(axis=0)
             layers[:, rows] = bands[: len(units)]
-            layers[:, rows].transpose(1, 2, 0)[~valid[rows]] = np.nan
+            if not valid[rows].all():
+                layers[:, rows].transpose(1, 2, 0)[~valid[rows]] = np.nan
             if classes is not None:
                 classes[rows] = np.where(valid[rows] & ~np.isnan(bands[-1]), bands[-1], -1)
         return join_stack(grid_of(file), layers, valid, units, classes=classes, class_names=names)
