@@ -233,8 +233,8 @@ def gather(
     """Read windows from the stack; only their pixels are touched, also in a memory map.
 
     A stack that lies pixel by pixel in memory, as `survey.make_stack` and a run lay it, is read in rows of a
-    window: at .4 of the speed of a plain copy for windows of 32 px, at .7 for 128 px (`benchmarks/`). What
-    comes out lies so too.
+    window: at a third of the speed of a plain copy for windows of 32 px, at .7 to .8 for 128 px
+    (`benchmarks/`). What comes out lies so too.
 
     Parameters
     ----------
