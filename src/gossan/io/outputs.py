@@ -74,7 +74,7 @@ def write_stack(path: Path, stack: "xr.Dataset", *, between: Callable[[], None] 
     Parameters
     ----------
     between
-        Called between two blocks; what it raises ends the writing, and no file is left.
+        Called before each block of a band; what it raises ends the writing, and no file is left.
     """
     from odc.geo.geobox import GeoBox
     from odc.geo.xr import ODCExtensionDs
@@ -260,8 +260,8 @@ def _write_tiles(
     with rasterio.open(path, "w", **profile) as file:
         file.update_tags(**tags)
         for rows, cols in tiles(grid.shape, _SIDE):  # all bands of a tile: they lie together in a stack
-            between()
             for number, band in enumerate(bands.values(), 1):
+                between()
                 block = band[rows, cols] if isinstance(band, np.ndarray) else band(rows, cols)
                 file.write(
                     block.astype(np.float32, copy=False), number, window=Window.from_slices(rows, cols)
