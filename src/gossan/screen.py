@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gossan._nulls import Flags, Floats, Seed, moved_camps, null_patterns, ore_samples, sample_folds
 from gossan.errors import DataError, DataWarning, DesignWarning, UsageError
-from gossan.metrics import auc, placed, s_auc, z_auc
+from gossan.metrics import auc, placements, s_auc, z_auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -293,7 +293,7 @@ def _fold_auc(
         test = fold == one
         here, rest = ore[test], ~test
         score = _decision(value[rest], ore[rest], value[test])
-        right += float(placed(score[here], np.sort(score[~here])).sum()) * barren[one]
+        right += float(placements(score[here], score[~here]).sum()) * barren[one]
         left -= count
         if limit is not None and right > (limit + _SURE) * pairs:
             return right / pairs
@@ -311,8 +311,8 @@ _Solve = Callable[[Floats, Floats], tuple[NDArray[np.int32], Floats, float]]
 def _solver() -> _Solve:
     """Choose what fits the SVM: the libsvm inside scikit-learn, or the SVC around it.
 
-    What the SVC does around a fit of so few values takes a third of the time, and the fits are tens of
-    thousands. Both give the same bits.
+    The SVC does much around a fit of so few values, and the fits are tens of thousands. Both give the same
+    bits.
     """
     try:
         _libsvm(np.eye(2), np.array([0.0, 1.0]))
@@ -354,7 +354,7 @@ def _decision(value: Floats, ore: Flags, at: Floats) -> Floats:
 def _kernel(left: Floats, right: Floats) -> Floats:
     """Give the Gaussian kernel (left, right) of standardised values, of whose variance "scale" is 1 over.
 
-    All at once, and given to libsvm: it takes twice the time to find the same values one by one.
+    All at once, and given to libsvm: to find the same values one by one takes it longer.
     """
     kernel = left[:, None] - right
     np.multiply(kernel, kernel, out=kernel)

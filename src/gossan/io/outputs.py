@@ -8,9 +8,9 @@ import math
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ def write_stack(path: Path, stack: "xr.Dataset", *, between: Callable[[], None] 
     Parameters
     ----------
     between
-        Called before each block of a band; what it raises ends the writing, and no file is left.
+        As of `write_bands`.
     """
     from odc.geo.geobox import GeoBox
     from odc.geo.xr import ODCExtensionDs
@@ -94,8 +94,7 @@ def write_stack(path: Path, stack: "xr.Dataset", *, between: Callable[[], None] 
     grid = ODCExtensionDs(stack).geobox
     if not isinstance(grid, GeoBox):
         raise UsageError("the stack has no grid; stacks of make_stack have one; make it anew")
-    with replacing(path) as temporary, _gdal():
-        _write_tiles(temporary, grid, bands, units, tags, between)
+    write_bands(path, grid, bands, units=units, tags=tags, cloud=False, between=between)
 
 
 def read_stack(path: Path) -> "xr.Dataset":
@@ -117,9 +116,8 @@ def read_stack(path: Path) -> "xr.Dataset":
         classed = units.pop(_CLASSES, None) is not None
         layers, valid = by_pixel(in_memory, len(units), file.shape), np.empty(file.shape, dtype=bool)
         classes = np.empty(file.shape, dtype=np.int16) if classed else None
-        memory = np.empty(
-            file.count * _READ * file.width, dtype=np.float32
-        )  # fresh one costs as much as reading
+        # for all strips: fresh memory costs time too
+        memory = np.empty(file.count * _READ * file.width, dtype=np.float32)
         for rows, _ in tiles((file.height, 1), _READ):
             form = (file.count, rows.stop - rows.start, file.width)
             bands = memory[: math.prod(form)].reshape(form)
@@ -186,6 +184,7 @@ def write_bands(
     units: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     cloud: bool = True,
+    between: Callable[[], None] = lambda: None,
 ) -> None:
     """Write named float32 bands on a grid, NaN = nodata, as a cloud-optimised or a plain tiled GeoTIFF.
 
@@ -196,12 +195,15 @@ def write_bands(
     ----------
     bands
         Each an array (row, col), in memory or in a file, or what gives float32 (rows, cols) for two slices.
+    between
+        Called before each block of a band; what it raises ends the writing, and no file is left.
 
     Raises
     ------
     UsageError
         A band does not have the grid's shape.
     """
+    import rasterio
     from rasterio.shutil import copy
 
     shapes = {name: band.shape for name, band in bands.items() if isinstance(band, np.ndarray)}
@@ -210,22 +212,15 @@ def write_bands(
         raise UsageError(
             f"bands {', '.join(odd)} do not have the grid's shape {tuple(grid.shape)}; resample them"
         )
-    with replacing(path) as temporary, _gdal():
+    with replacing(path) as temporary, rasterio.Env(GDAL_CACHEMAX=_CACHE):
         if not cloud:
-            _write_tiles(temporary, grid, bands, units, tags or {})
+            _write_tiles(temporary, grid, bands, units, tags or {}, between)
             return
         tiled = temporary.with_name(f"{temporary.name}.tiles")
-        _write_tiles(tiled, grid, bands, units, tags or {})
+        _write_tiles(tiled, grid, bands, units, tags or {}, between)
         look: dict[str, Any] = {"blocksize": _SIDE, "compress": "deflate", "bigtiff": "if_safer"}
         look["overview_resampling"] = "nearest"  # its own choice, cubic, makes up scores and mixes classes
         copy(tiled, temporary, driver="COG", **look)
-
-
-def _gdal() -> AbstractContextManager[Any]:
-    """Hold GDAL to little memory for the blocks of a file."""
-    import rasterio
-
-    return cast(AbstractContextManager[Any], rasterio.Env(GDAL_CACHEMAX=_CACHE))
 
 
 def _write_tiles(
@@ -234,7 +229,7 @@ def _write_tiles(
     bands: Mapping[str, Band],
     units: Sequence[str],
     tags: Mapping[str, str],
-    between: Callable[[], None] = lambda: None,
+    between: Callable[[], None],
 ) -> None:
     import rasterio
     from rasterio.windows import Window

@@ -37,7 +37,7 @@ from gossan.metrics.probability import (
     calibration_line,
     expected_observed,
 )
-from gossan.metrics.scores import auc, average_precision, confusion, placed, placements, s_auc, z_auc
+from gossan.metrics.scores import auc, average_precision, confusion, placements, s_auc, z_auc
 from gossan.metrics.summary import folds_of, headline, paired, summarise
 
 __all__ = [
@@ -69,7 +69,6 @@ __all__ = [
     "headline",
     "mean_log_rank",
     "paired",
-    "placed",
     "placements",
     "precision_recall",
     "prediction_area",

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from gossan.errors import DataError
 from gossan.metrics._rows import both_classes, cumulate
 
-__all__ = ["auc", "average_precision", "confusion", "placed", "placements", "s_auc", "z_auc"]
+__all__ = ["auc", "average_precision", "confusion", "placements", "s_auc", "z_auc"]
 
 Array = NDArray[np.float64]
 
@@ -32,11 +32,6 @@ def placements(ore: ArrayLike, barren: ArrayLike) -> Array:
         raise DataError("no barren score is given; a placement needs at least 1: use fewer or larger folds")
     if np.isnan(found).any() or np.isnan(ground).any():
         raise DataError("a score is NaN; scores must be numbers: leave such rows out")
-    return placed(found, ground)
-
-
-def placed(found: Array, ground: Array) -> Array:
-    """Give `placements` of checked scores, the barren ones sorted."""
     below = ground.searchsorted(found, "left") + ground.searchsorted(found, "right")
     return below / (2.0 * ground.size)
 

@@ -20,8 +20,7 @@ from gossan.pipeline.outputs import write_outputs
 from gossan.pipeline.plan import fold_tasks, land_paths, survey_paths, survey_tasks, weights_file
 from gossan.pipeline.prepare import derive, read_survey
 from gossan.pipeline.results import Findings, areas_of
-from gossan.report import Report as Page
-from gossan.report import drawing
+from gossan.report import Page, drawing
 from gossan.runs import Cluster, Report, RunFolder, Runner, Store, connected
 from gossan.shown import Shown
 

@@ -21,7 +21,7 @@ from gossan.report.sheets import target_sheets
 from gossan.report.webmap import WebMap, web_map
 from gossan.report.words import significant
 
-__all__ = ["Report", "ReportModel", "drawing", "model_card", "read_report", "render", "write_report"]
+__all__ = ["Page", "ReportModel", "drawing", "model_card", "read_report", "render", "write_report"]
 
 
 def drawing(jobs: int) -> AbstractContextManager[Helpers | None]:
@@ -34,8 +34,8 @@ def _imports() -> None:
         importlib.import_module(name)
 
 
-class Report:
-    """A report of a finished run, whose figures are being drawn.
+class Page:
+    """The page of a finished run, whose figures are being drawn.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ class Report:
 
 
 def write_report(folder: Path, by: Helpers | None = None) -> Path:
-    """Write the `Report` of a finished run, with its parameters and errors; returns the page's path."""
-    return Report(folder, by).write()
+    """Write the `Page` of a finished run, with its parameters and errors; returns the page's path."""
+    return Page(folder, by).write()
 
 
 def read_report(folder: Path) -> ReportModel:
